@@ -1,5 +1,5 @@
 std = "lua54"
 max_line_length = 100
 codes = true
-include_files = { "lua", "spec", "examples", "bench", "bin/neap" }
+include_files = { "lua/**/*.lua", "spec/**/*.lua", "examples/*.lua", "bench/*.lua", "bin/neap" }
 files["spec"] = { std = "lua54+busted" }
