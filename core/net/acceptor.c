@@ -1,0 +1,239 @@
+#include "net/acceptor.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "net/conn.h"
+#include "proto/status.h"
+
+/* BATCH: a storm of connections must not starve those that are open. */
+enum { BACKLOG = 4096, BATCH = 64, RETRY_MS = 100 };
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static int open_spare(void) {
+  return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void listen_again(neap_timer *timer) {
+  neap_acceptor *acceptor = NEAP_CONTAINER(timer, neap_acceptor, retry);
+  if (acceptor->spare < 0)
+    acceptor->spare = open_spare();
+  uv_poll_start(&acceptor->poll, UV_READABLE, on_readable);
+}
+
+static void rest(neap_acceptor *acceptor) {
+  uv_poll_stop(&acceptor->poll);
+  neap_loop_start_timer(acceptor->loop, &acceptor->retry, RETRY_MS);
+}
+
+/* Whoever waits is told by a reset, rather than left in the queue. */
+static void shed(neap_acceptor *acceptor) {
+  neap_loop *loop = acceptor->loop;
+  if (acceptor->spare >= 0) {
+    close(acceptor->spare);
+    int fd = accept4(acceptor->fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0) {
+      close(fd);
+      loop->shed++;
+    }
+  }
+  acceptor->spare = open_spare();
+  if (loop->on_starved)
+    loop->on_starved(loop->peer);
+  rest(acceptor);
+}
+
+static bool is_passing(int error) {
+  return error == EINTR || error == ECONNABORTED || error == EPROTO ||
+         error == EPERM;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events) {
+  neap_acceptor *acceptor = poll->data;
+  (void)status;
+  (void)events;
+  for (int i = 0; i < BATCH && !acceptor->is_closing; i++) {
+    int fd =
+      accept4(acceptor->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    neap_conn *conn;
+    if (fd >= 0) {
+      neap_conn_new(&conn, acceptor->loop, fd, acceptor->settings,
+                    acceptor->tag);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return;
+    } else if (errno == EMFILE || errno == ENFILE) {
+      shed(acceptor);
+      return;
+    } else if (!is_passing(errno)) {
+      rest(acceptor);
+      return;
+    }
+  }
+}
+
+static int from_errno(int error, char *detail, size_t size) {
+  snprintf(detail, size, "%s", strerror(error));
+  switch (error) {
+  case EADDRINUSE:
+    return NEAP_EBUSY;
+  case EACCES:
+  case EPERM:
+    return NEAP_EREFUSED;
+  case ENOMEM:
+    return NEAP_ENOMEM;
+  default:
+    return NEAP_EIO;
+  }
+}
+
+int neap_acceptor_open_fd(neap_acceptor **out, neap_loop *loop, int fd,
+                          neap_settings *settings, char *detail, size_t size) {
+  neap_acceptor *acceptor = calloc(1, sizeof *acceptor);
+  int error = 0;
+  if (acceptor == NULL || listen(fd, BACKLOG) ||
+      uv_poll_init(&loop->uv, &acceptor->poll, fd)) {
+    error = acceptor ? errno : ENOMEM;
+    free(acceptor);
+    close(fd);
+    return from_errno(error, detail, size);
+  }
+  acceptor->loop = loop;
+  acceptor->fd = fd;
+  acceptor->spare = open_spare();
+  acceptor->settings = neap_settings_retain(settings);
+  acceptor->retry.fn = listen_again;
+  acceptor->poll.data = acceptor;
+  neap_census_open(&loop->census, &acceptor->born, NEAP_CLASS_LISTENER,
+                   neap_loop_now(loop));
+  uv_poll_start(&acceptor->poll, UV_READABLE, on_readable);
+  *out = acceptor;
+  return NEAP_OK;
+}
+
+static int bind_to(const struct sockaddr *address, socklen_t len, int *error) {
+  int on = 1;
+  int fd =
+    socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) {
+    *error = errno;
+    return -1;
+  }
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (bind(fd, address, len) == 0)
+    return fd;
+  *error = errno;
+  close(fd);
+  return -1;
+}
+
+int neap_acceptor_open_tcp(neap_acceptor **out, neap_loop *loop,
+                           const char *host, uint16_t port,
+                           neap_settings *settings, char *detail,
+                           size_t size) {
+  struct addrinfo *found;
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                           .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+  char service[8];
+  snprintf(service, sizeof service, "%u", port);
+  int err = getaddrinfo(host, service, &hints, &found);
+  if (err) {
+    snprintf(detail, size, "%s", gai_strerror(err));
+    return NEAP_EIO;
+  }
+  int error = 0;
+  int fd = bind_to(found->ai_addr, found->ai_addrlen, &error);
+  freeaddrinfo(found);
+  if (fd < 0)
+    return from_errno(error, detail, size);
+  return neap_acceptor_open_fd(out, loop, fd, settings, detail, size);
+}
+
+/* A path that nobody answers on is left over from a process that died. */
+static bool is_stale(const struct sockaddr_un *address) {
+  struct stat st;
+  if (lstat(address->sun_path, &st) || !S_ISSOCK(st.st_mode))
+    return false;
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return false;
+  bool refused =
+    connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
+    errno == ECONNREFUSED;
+  close(fd);
+  return refused;
+}
+
+int neap_acceptor_open_unix(neap_acceptor **out, neap_loop *loop,
+                            const char *path, neap_settings *settings,
+                            char *detail, size_t size) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof address.sun_path) {
+    snprintf(detail, size, "the path is over %zu bytes",
+             sizeof address.sun_path - 1);
+    return NEAP_EIO;
+  }
+  memcpy(address.sun_path, path, strlen(path) + 1);
+  if (is_stale(&address))
+    unlink(path);
+  int error = 0;
+  int fd = bind_to((struct sockaddr *)&address, sizeof address, &error);
+  if (fd < 0)
+    return from_errno(error, detail, size);
+  int err = neap_acceptor_open_fd(out, loop, fd, settings, detail, size);
+  if (!err)
+    (*out)->path = strdup(path);
+  return err;
+}
+
+int neap_acceptor_address(const neap_acceptor *acceptor, char *host,
+                          size_t size, int *port) {
+  struct sockaddr_storage address;
+  socklen_t len = sizeof address;
+  if (getsockname(acceptor->fd, (struct sockaddr *)&address, &len))
+    return NEAP_EIO;
+  if (address.ss_family == AF_INET) {
+    const struct sockaddr_in *in = (const void *)&address;
+    inet_ntop(AF_INET, &in->sin_addr, host, (socklen_t)size);
+    *port = ntohs(in->sin_port);
+  } else if (address.ss_family == AF_INET6) {
+    const struct sockaddr_in6 *in = (const void *)&address;
+    inet_ntop(AF_INET6, &in->sin6_addr, host, (socklen_t)size);
+    *port = ntohs(in->sin6_port);
+  } else {
+    const struct sockaddr_un *un = (const void *)&address;
+    snprintf(host, size, "%s", un->sun_path);
+    *port = -1;
+  }
+  return NEAP_OK;
+}
+
+static void on_closed(uv_handle_t *handle) {
+  neap_acceptor *acceptor = handle->data;
+  neap_settings_release(acceptor->settings);
+  free(acceptor->path);
+  free(acceptor);
+}
+
+void neap_acceptor_close(neap_acceptor *acceptor) {
+  if (acceptor->is_closing)
+    return;
+  acceptor->is_closing = true;
+  neap_loop_stop_timer(acceptor->loop, &acceptor->retry);
+  neap_census_close(&acceptor->loop->census, &acceptor->born);
+  uv_close((uv_handle_t *)&acceptor->poll, on_closed);
+  close(acceptor->fd);
+  if (acceptor->spare >= 0)
+    close(acceptor->spare);
+  if (acceptor->path)
+    unlink(acceptor->path);
+}

@@ -1,0 +1,50 @@
+/* net/acceptor.h - a listening socket that survives want of descriptors.
+ *
+ * neap accepts by itself: libuv 1.44 loses its listener, or spins, when
+ * descriptors run out. A spare descriptor is given up to accept and drop the
+ * waiting client, who then knows at once; then the listener pauses shortly. */
+
+#ifndef NEAP_NET_ACCEPTOR_H
+#define NEAP_NET_ACCEPTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "net/loop.h"
+#include "net/settings.h"
+
+typedef struct neap_acceptor {
+  uv_poll_t poll;
+  neap_born born;
+  neap_timer retry;
+  neap_loop *loop;
+  neap_settings *settings;
+  void *peer; /* the binding's; NULL when it has let go */
+  char *path; /* of a unix socket, to unlink */
+  uint32_t tag; /* the binding's name for it */
+  int fd;
+  int spare;
+  bool is_closing;
+} neap_acceptor;
+
+/* Each of these makes a listening acceptor or leaves nothing open. host is an
+ * address or a name; NEAP_EBUSY when the port or path is taken. fd is taken
+ * over, also on failure. detail (of size bytes) gets the system's own words. */
+int neap_acceptor_open_tcp(neap_acceptor **out, neap_loop *loop,
+                           const char *host, uint16_t port,
+                           neap_settings *settings, char *detail, size_t size);
+int neap_acceptor_open_unix(neap_acceptor **out, neap_loop *loop,
+                            const char *path, neap_settings *settings,
+                            char *detail, size_t size);
+int neap_acceptor_open_fd(neap_acceptor **out, neap_loop *loop, int fd,
+                          neap_settings *settings, char *detail, size_t size);
+
+/* The real address: host of size bytes and port; port -1 of a unix socket,
+ * whose path is then in host. */
+int neap_acceptor_address(const neap_acceptor *acceptor, char *host,
+                          size_t size, int *port);
+
+void neap_acceptor_close(neap_acceptor *acceptor);
+
+#endif

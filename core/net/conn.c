@@ -1,0 +1,376 @@
+#include "net/conn.h"
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "net/conn_internal.h"
+#include "net/topic.h"
+#include "proto/close_code.h"
+#include "proto/handshake.h"
+#include "proto/status.h"
+
+enum { SHUTDOWN_MS = 2000, CLOSE_MS = 5000 };
+
+const char *neap_cause_name(enum neap_cause cause) {
+  switch (cause) {
+#define X(symbol, name)    \
+  case NEAP_CAUSE_##symbol: \
+    return name;
+    NEAP_CAUSE_MAP(X)
+#undef X
+  case NEAP_CAUSE_NONE:
+    break;
+  }
+  return "none";
+}
+
+const char *neap_by_name(enum neap_by by) {
+  static const char *const names[] = {"local", "peer", "net", "server"};
+  return names[by];
+}
+
+static void set_option(int fd, int option, int value) {
+  setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value);
+}
+
+int neap_conn_new(neap_conn **out, neap_loop *loop, int fd,
+                  neap_settings *settings, uint32_t tag) {
+  neap_conn *conn = calloc(1, sizeof *conn);
+  if (conn == NULL || uv_poll_init(&loop->uv, &conn->poll, fd)) {
+    free(conn);
+    close(fd);
+    return NEAP_ENOMEM;
+  }
+  conn->poll.data = conn;
+  conn->loop = loop;
+  conn->fd = fd;
+  conn->tag = tag;
+  conn->settings = neap_settings_retain(settings);
+  conn->id = ++loop->last_conn_id;
+  neap_list_init(&conn->subscriptions);
+  neap_census_open(&loop->census, &conn->born, NEAP_CLASS_STREAM,
+                   neap_loop_now(loop));
+  set_option(fd, TCP_NODELAY, 1);
+  neap_loop_arm(loop, &conn->deadline, NEAP_DEADLINE_HANDSHAKE,
+                settings->handshake);
+  neap_conn_update_interest(conn);
+  *out = conn;
+  return NEAP_OK;
+}
+
+void neap_conn_arm_open(neap_conn *conn) {
+  neap_loop_arm(conn->loop, &conn->deadline, NEAP_DEADLINE_PING,
+                conn->settings->ping);
+  neap_loop_arm(conn->loop, &conn->idle, NEAP_DEADLINE_IDLE,
+                conn->settings->idle);
+}
+
+/* Bytes that came behind the head wait in the session until the turn ends. */
+static int open_session(neap_conn *conn) {
+  neap_buffer early = conn->head;
+  neap_session_init(&conn->session, NEAP_SERVER, conn->settings->message, NULL);
+  conn->is_websocket = true;
+  neap_session_feed(&conn->session, early.data, early.len);
+  int err = neap_session_pause(&conn->session);
+  if (early.len) {
+    conn->is_resumed = true;
+    neap_conn_mark_dirty(conn);
+  }
+  neap_buffer_release(&early);
+  return err;
+}
+
+int neap_conn_upgrade(neap_conn *conn, neap_settings *settings,
+                      const char *accept, const char *protocol,
+                      size_t protocol_len, const char *extra,
+                      size_t extra_len) {
+  if (conn->state != NEAP_CONN_ANSWER)
+    return NEAP_ECLOSED;
+  int err = neap_handshake_write_answer(neap_conn_cork(conn), accept, protocol,
+                                        protocol_len, extra, extra_len);
+  if (err)
+    return err;
+  neap_settings_retain(settings);
+  neap_settings_release(conn->settings);
+  conn->settings = settings;
+  conn->state = NEAP_CONN_OPEN;
+  err = open_session(conn);
+  neap_census_add(&conn->loop->census, NEAP_CLASS_CONN, 0);
+  set_option(conn->fd, TCP_USER_TIMEOUT, (int)(settings->ping + settings->pong));
+  neap_conn_arm_open(conn);
+  neap_conn_update_interest(conn);
+  if (err)
+    neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
+  return err;
+}
+
+int neap_conn_answer(neap_conn *conn, const neap_http_answer *answer) {
+  if (conn->state > NEAP_CONN_ANSWER)
+    return NEAP_ECLOSED;
+  char date[40];
+  time_t now = time(NULL);
+  struct tm tm;
+  strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT",
+           gmtime_r(&now, &tm));
+  int err = neap_http_write_answer(neap_conn_cork(conn), answer, date);
+  if (err) {
+    neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
+    return err;
+  }
+  conn->state = NEAP_CONN_CLOSING;
+  neap_loop_arm(conn->loop, &conn->write, NEAP_DEADLINE_WRITE,
+                conn->settings->write ? conn->settings->write : CLOSE_MS);
+  neap_deadline_disarm(&conn->deadline);
+  neap_conn_update_interest(conn);
+  neap_conn_mark_dirty(conn);
+  return NEAP_OK;
+}
+
+void neap_conn_refuse(neap_conn *conn, int status, const char *text) {
+  char body[256];
+  int len = snprintf(body, sizeof body, "%s\n", text);
+  static const char type[] = "Content-Type: text/plain; charset=utf-8\r\n";
+  neap_conn_answer(conn, &(neap_http_answer){.status = status,
+                                             .headers = type,
+                                             .headers_len = sizeof type - 1,
+                                             .body = body,
+                                             .body_len = (size_t)len});
+}
+
+static void remember_cause(neap_conn *conn, enum neap_cause cause,
+                           enum neap_by by, uint16_t code, const char *reason,
+                           size_t reason_len) {
+  if (conn->cause != NEAP_CAUSE_NONE)
+    return;
+  conn->cause = (uint8_t)cause;
+  conn->by = (uint8_t)by;
+  conn->code = code;
+  if (reason_len)
+    conn->reason = strndup(reason, reason_len);
+}
+
+void neap_conn_begin_closing(neap_conn *conn, enum neap_cause cause,
+                             enum neap_by by, uint16_t code,
+                             const char *reason, size_t reason_len) {
+  remember_cause(conn, cause, by, code, reason, reason_len);
+  conn->state = NEAP_CONN_CLOSING;
+  conn->is_resumed |= conn->is_paused;
+  conn->is_paused = false;
+  neap_deadline_disarm(&conn->idle);
+  neap_deadline_disarm(&conn->write);
+  neap_topics_leave_all(conn);
+  neap_loop_arm(conn->loop, &conn->deadline, NEAP_DEADLINE_CLOSE,
+                conn->settings->close ? conn->settings->close : CLOSE_MS);
+  if (conn->peer)
+    conn->loop->events->closing(conn);
+  neap_conn_update_interest(conn);
+  neap_conn_mark_dirty(conn);
+}
+
+void neap_conn_close(neap_conn *conn, enum neap_cause cause, enum neap_by by,
+                     uint16_t code, const char *reason, size_t reason_len) {
+  if (conn->state <= NEAP_CONN_ANSWER) {
+    neap_conn_abort(conn, cause, by);
+    return;
+  }
+  if (conn->state != NEAP_CONN_OPEN)
+    return;
+  if (cause == NEAP_CAUSE_OVERFLOW)
+    neap_conn_drop_output(conn);
+  neap_conn_begin_closing(conn, cause, by, code ? code : NEAP_CLOSE_NO_CODE,
+                          reason, reason_len);
+  if (neap_conn_is_live(conn))
+    neap_session_close(&conn->session, neap_conn_cork(conn), code, reason,
+                       reason_len);
+}
+
+/* The session has put its Close frame into the cork already. */
+void neap_conn_fail(neap_conn *conn) {
+  uint16_t code = neap_session_fail_code(&conn->session);
+  const char *text = neap_session_fail_text(&conn->session);
+  enum neap_cause cause = code == NEAP_CLOSE_TOO_BIG    ? NEAP_CAUSE_TOO_BIG
+                          : code == NEAP_CLOSE_POLICY   ? NEAP_CAUSE_RATE
+                          : code == NEAP_CLOSE_INTERNAL ? NEAP_CAUSE_ERROR
+                                                        : NEAP_CAUSE_PROTOCOL;
+  enum neap_by by =
+    cause == NEAP_CAUSE_PROTOCOL ? NEAP_BY_PEER : NEAP_BY_LOCAL;
+  if (conn->state == NEAP_CONN_OPEN)
+    neap_conn_begin_closing(conn, cause, by, code, text,
+                            text ? strlen(text) : 0);
+}
+
+void neap_conn_terminate(neap_conn *conn) {
+  neap_conn_abort(conn, NEAP_CAUSE_KILLED, NEAP_BY_LOCAL);
+}
+
+/* A reset, not a FIN: the kernel keeps nothing for a peer that is given up. */
+void neap_conn_abort(neap_conn *conn, enum neap_cause cause, enum neap_by by) {
+  if (!neap_conn_is_live(conn))
+    return;
+  struct linger now = {.l_onoff = 1, .l_linger = 0};
+  remember_cause(conn, cause, by, NEAP_CLOSE_ABNORMAL, NULL, 0);
+  setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  neap_conn_release(conn);
+}
+
+void neap_conn_linger(neap_conn *conn, bool lingering) {
+  if (conn->is_lingering == lingering || !neap_conn_is_live(conn))
+    return;
+  conn->is_lingering = lingering;
+  if (!lingering && conn->state == NEAP_CONN_CLOSING)
+    neap_conn_mark_dirty(conn);
+}
+
+static void start_shutdown(neap_conn *conn) {
+  uint64_t left = SHUTDOWN_MS;
+  uint64_t now = neap_loop_now(conn->loop);
+  if (neap_deadline_is_armed(&conn->deadline) && conn->deadline.at < now + left)
+    left = conn->deadline.at > now ? conn->deadline.at - now : 1;
+  conn->state = NEAP_CONN_SHUTDOWN;
+  neap_deadline_disarm(&conn->write);
+  shutdown(conn->fd, SHUT_WR);
+  neap_loop_arm(conn->loop, &conn->deadline, NEAP_DEADLINE_SHUTDOWN, left);
+  neap_conn_update_interest(conn);
+}
+
+void neap_conn_finish(neap_conn *conn) {
+  if (conn->state != NEAP_CONN_CLOSING || conn->is_lingering)
+    return;
+  if (conn->is_eof) {
+    neap_conn_release(conn);
+    return;
+  }
+  if (conn->is_websocket && !neap_session_is_done(&conn->session))
+    return;
+  if (neap_conn_buffered(conn) == 0)
+    start_shutdown(conn);
+}
+
+static void free_conn(neap_conn *conn) {
+  neap_settings_release(conn->settings);
+  free(conn->reason);
+  free(conn);
+}
+
+static void on_closed(uv_handle_t *handle) {
+  neap_conn *conn = handle->data;
+  neap_why why = {
+    .cause = conn->cause,
+    .by = conn->by,
+    .code = conn->code,
+    .clean = conn->is_clean,
+    .reason = conn->reason,
+    .reason_len = conn->reason ? strlen(conn->reason) : 0,
+    .age = neap_loop_now(conn->loop) - conn->born.at,
+    .sent = conn->sent,
+    .received = conn->received,
+  };
+  if (conn->peer)
+    conn->loop->events->closed(conn, &why);
+  free_conn(conn);
+}
+
+static void release_session(neap_conn *conn) {
+  if (!conn->is_websocket) {
+    neap_buffer_release(&conn->head);
+    return;
+  }
+  conn->is_clean = neap_session_close_sent(&conn->session) &&
+                   neap_session_close_received(&conn->session);
+  neap_session_release(&conn->session);
+  neap_census_remove(&conn->loop->census, NEAP_CLASS_CONN, 0);
+}
+
+/* Everything but the memory itself goes here, at once; the event and the free
+ * wait for libuv's callback. */
+void neap_conn_release(neap_conn *conn) {
+  if (!neap_conn_is_live(conn))
+    return;
+  conn->state = NEAP_CONN_CLOSED;
+  neap_link_remove(&conn->dirty);
+  neap_deadline_disarm(&conn->deadline);
+  neap_deadline_disarm(&conn->idle);
+  neap_deadline_disarm(&conn->write);
+  neap_topics_leave_all(conn);
+  neap_conn_uncork(conn);
+  neap_queue_clear(&conn->queue, &conn->loop->segments);
+  release_session(conn);
+  neap_census_close(&conn->loop->census, &conn->born);
+  uv_close((uv_handle_t *)&conn->poll, on_closed);
+  close(conn->fd);
+}
+
+static void on_close_deadline(neap_conn *conn) {
+  if (conn->state == NEAP_CONN_SHUTDOWN)
+    neap_conn_release(conn);
+  else
+    neap_conn_abort(conn, NEAP_CAUSE_NONE, NEAP_BY_LOCAL);
+}
+
+static void ask_for_pong(neap_conn *conn) {
+  conn->is_pinged = true;
+  neap_conn_ping(conn, NULL, 0);
+  neap_loop_arm(conn->loop, &conn->deadline, NEAP_DEADLINE_PONG,
+                conn->settings->pong);
+}
+
+static neap_conn *owner_of(neap_deadline *deadline,
+                           enum neap_deadline_kind kind) {
+  switch (kind) {
+  case NEAP_DEADLINE_IDLE:
+    return NEAP_CONTAINER(deadline, neap_conn, idle);
+  case NEAP_DEADLINE_WRITE:
+    return NEAP_CONTAINER(deadline, neap_conn, write);
+  default:
+    return NEAP_CONTAINER(deadline, neap_conn, deadline);
+  }
+}
+
+void neap_conn_on_deadline(neap_deadline *deadline,
+                           enum neap_deadline_kind kind) {
+  neap_conn *conn = owner_of(deadline, kind);
+  switch (kind) {
+  case NEAP_DEADLINE_PING:
+    ask_for_pong(conn);
+    break;
+  case NEAP_DEADLINE_PONG:
+    neap_conn_abort(conn, NEAP_CAUSE_NO_PONG, NEAP_BY_LOCAL);
+    break;
+  case NEAP_DEADLINE_IDLE:
+    neap_conn_close(conn, NEAP_CAUSE_IDLE, NEAP_BY_LOCAL,
+                    NEAP_CLOSE_GOING_AWAY, "idle", 4);
+    break;
+  case NEAP_DEADLINE_WRITE:
+    neap_conn_abort(conn, NEAP_CAUSE_WRITE_TIMEOUT, NEAP_BY_LOCAL);
+    break;
+  default:
+    on_close_deadline(conn);
+  }
+}
+
+size_t neap_conn_remote(const neap_conn *conn, char *dst, size_t size) {
+  struct sockaddr_storage address;
+  socklen_t len = sizeof address;
+  char host[INET6_ADDRSTRLEN];
+  int n = 0;
+  if (getpeername(conn->fd, (struct sockaddr *)&address, &len))
+    n = snprintf(dst, size, "unknown");
+  else if (address.ss_family == AF_INET) {
+    const struct sockaddr_in *in = (const void *)&address;
+    inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+    n = snprintf(dst, size, "%s:%d", host, ntohs(in->sin_port));
+  } else if (address.ss_family == AF_INET6) {
+    const struct sockaddr_in6 *in = (const void *)&address;
+    inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
+    n = snprintf(dst, size, "[%s]:%d", host, ntohs(in->sin6_port));
+  } else {
+    n = snprintf(dst, size, "unix");
+  }
+  return (size_t)n < size ? (size_t)n : size - 1;
+}

@@ -1,0 +1,181 @@
+/* net/conn.h - one connection, from its socket to its last byte.
+ *
+ * States and deadlines as in the design: each state that waits for a peer has
+ * one linked. The loop owns the connection and frees it in libuv's close
+ * callback, right after events->closed; until then every call below is safe in
+ * any state, from any callback, and answers NEAP_ECLOSED where it is too late. */
+
+#ifndef NEAP_NET_CONN_H
+#define NEAP_NET_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "net/loop.h"
+#include "net/settings.h"
+#include "proto/answer.h"
+#include "proto/http.h"
+#include "proto/session.h"
+
+typedef struct neap_conn neap_conn;
+
+enum neap_conn_state {
+  NEAP_CONN_HEAD,     /* the request's head is being read */
+  NEAP_CONN_ANSWER,   /* the pipeline decides; nothing is read */
+  NEAP_CONN_OPEN,     /* WebSocket */
+  NEAP_CONN_CLOSING,  /* closing handshake, or the last of an HTTP answer */
+  NEAP_CONN_SHUTDOWN, /* our end is closed; waiting for the peer's */
+  NEAP_CONN_CLOSED,   /* descriptor gone; freed in the close callback */
+};
+
+#define NEAP_CAUSE_MAP(X)           \
+  X(CLOSED, "closed")               \
+  X(EOF, "eof")                     \
+  X(RESET, "reset")                 \
+  X(NO_PONG, "no_pong")             \
+  X(WRITE_TIMEOUT, "write_timeout") \
+  X(KILLED, "killed")               \
+  X(IDLE, "idle")                   \
+  X(PROTOCOL, "protocol")           \
+  X(TOO_BIG, "too_big")             \
+  X(OVERFLOW, "overflow")           \
+  X(RATE, "rate")                   \
+  X(ERROR, "error")                 \
+  X(CANCELLED, "cancelled")         \
+  X(ABANDONED, "abandoned")         \
+  X(DRAIN, "drain")
+
+enum neap_cause {
+  NEAP_CAUSE_NONE,
+#define X(symbol, name) NEAP_CAUSE_##symbol,
+  NEAP_CAUSE_MAP(X)
+#undef X
+};
+
+enum neap_by { NEAP_BY_LOCAL, NEAP_BY_PEER, NEAP_BY_NET, NEAP_BY_SERVER };
+
+enum { NEAP_REASON_MAX = 123 };
+
+/* Why a connection closed; the first cause wins. Strings are borrowed. */
+typedef struct neap_why {
+  enum neap_cause cause;
+  enum neap_by by;
+  uint16_t code;
+  bool clean; /* Close frames went both ways */
+  const char *reason;
+  size_t reason_len;
+  uint64_t age; /* milliseconds */
+  uint64_t sent; /* messages */
+  uint64_t received;
+} neap_why;
+
+/* What the binding hears, always from the loop and never nested. */
+typedef struct neap_conn_events {
+  /* A whole head; src is borrowed. Answer with _upgrade or _answer, now or
+   * later. */
+  void (*head)(neap_conn *conn, const neap_http_head *head, const char *src,
+               size_t len);
+  /* TEXT or BINARY, borrowed. */
+  void (*message)(neap_conn *conn, const neap_event *event);
+  void (*pong)(neap_conn *conn, const neap_event *event);
+  /* The queue is empty again after it had filled up. */
+  void (*writable)(neap_conn *conn);
+  /* Closing has begun: no message will come any more. */
+  void (*closing)(neap_conn *conn);
+  /* Exactly once, the last call: the descriptor is closed, nothing is linked
+   * and the memory goes when it returns. */
+  void (*closed)(neap_conn *conn, const neap_why *why);
+} neap_conn_events;
+
+struct neap_conn {
+  uv_poll_t poll;
+  neap_born born;
+  neap_loop *loop;
+  neap_settings *settings;
+  void *peer; /* the binding's; NULL when it has let go */
+  uint64_t id;
+  union {
+    neap_session session; /* from OPEN on */
+    neap_buffer head;     /* before: the head so far, or what came behind it */
+  };
+  neap_queue queue;
+  neap_link dirty;
+  neap_link subscriptions;
+  neap_deadline deadline; /* handshake, ping and pong, close, shutdown */
+  neap_deadline idle;
+  neap_deadline write;
+  uint64_t sent;
+  uint64_t received;
+  char *reason; /* of a close that had one */
+  int fd;
+  uint32_t tag;
+  uint16_t code;
+  uint8_t state;
+  uint8_t cause;
+  uint8_t by;
+  uint8_t interest;    /* what libuv polls for */
+  bool is_websocket;
+  bool is_paused;      /* the binding has no room: read nothing */
+  bool is_lingering;   /* the binding still delivers what was received */
+  bool is_reading;     /* inside the loop over received bytes */
+  bool is_resumed;     /* has room again: read on at the end of the turn */
+  bool is_overflowing; /* to be closed for it at the end of the turn */
+  bool is_backlogged;  /* the socket was full; writable is owed */
+  bool is_pinged;      /* a ping is out, and nothing was heard since */
+  bool is_eof;         /* the peer has closed its end */
+  bool is_clean;       /* Close frames went both ways */
+};
+
+/* Takes over an accepted descriptor, also when it fails. tag names the
+ * listener to the binding. */
+int neap_conn_new(neap_conn **out, neap_loop *loop, int fd,
+                  neap_settings *settings, uint32_t tag);
+
+/* HEAD is over: writes the 101 and opens the WebSocket under settings. extra
+ * is further header lines. NEAP_ECLOSED when the peer is gone. */
+int neap_conn_upgrade(neap_conn *conn, neap_settings *settings,
+                      const char *accept, const char *protocol,
+                      size_t protocol_len, const char *extra,
+                      size_t extra_len);
+
+/* Writes an HTTP answer (headers: further lines; Date, Content-Length and
+ * Connection are added) and ends the connection. */
+int neap_conn_answer(neap_conn *conn, const neap_http_answer *answer);
+
+/* NEAP_OK · 1 queued, the socket is full · NEAP_ECLOSED, NEAP_ETOOBIG (over
+ * limits.queue, nothing sent), NEAP_EOVERFLOW, NEAP_EPROTO (text not UTF-8). */
+int neap_conn_send(neap_conn *conn, enum neap_opcode opcode, const void *data,
+                   size_t len);
+int neap_conn_send_frame(neap_conn *conn, neap_frame_buffer *frame);
+int neap_conn_ping(neap_conn *conn, const void *data, size_t len);
+
+/* Starts the closing handshake with a code; code 0 is an empty Close. The
+ * cause is remembered only if it is the first. Never fails. */
+void neap_conn_close(neap_conn *conn, enum neap_cause cause, enum neap_by by,
+                     uint16_t code, const char *reason, size_t reason_len);
+void neap_conn_terminate(neap_conn *conn);
+
+/* The binding is full, or has room again. */
+void neap_conn_pause(neap_conn *conn);
+void neap_conn_resume(neap_conn *conn);
+
+/* While set, the end of a closing handshake waits (until its deadline). */
+void neap_conn_linger(neap_conn *conn, bool lingering);
+
+/* Bytes that have not left this process. */
+size_t neap_conn_buffered(const neap_conn *conn);
+
+/* Writes "127.0.0.1:5000", "[::1]:5000" or "unix"; returns its length. */
+size_t neap_conn_remote(const neap_conn *conn, char *dst, size_t size);
+
+const char *neap_cause_name(enum neap_cause cause);
+const char *neap_by_name(enum neap_by by);
+
+/* For loop.c. */
+void neap_conn_flush_all(neap_loop *loop);
+void neap_conn_on_deadline(neap_deadline *deadline,
+                           enum neap_deadline_kind kind);
+
+#endif

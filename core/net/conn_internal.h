@@ -1,0 +1,41 @@
+/* net/conn_internal.h - what the files of a connection share among them. */
+
+#ifndef NEAP_NET_CONN_INTERNAL_H
+#define NEAP_NET_CONN_INTERNAL_H
+
+#include "net/conn.h"
+
+/* conn.c */
+void neap_conn_release(neap_conn *conn);
+void neap_conn_abort(neap_conn *conn, enum neap_cause cause, enum neap_by by);
+void neap_conn_fail(neap_conn *conn);
+void neap_conn_begin_closing(neap_conn *conn, enum neap_cause cause,
+                             enum neap_by by, uint16_t code,
+                             const char *reason, size_t reason_len);
+void neap_conn_arm_open(neap_conn *conn);
+/* A head that is wrong gets its answer without the binding. */
+void neap_conn_refuse(neap_conn *conn, int status, const char *text);
+/* Ends the connection if its closing has done all it waits for. */
+void neap_conn_finish(neap_conn *conn);
+
+/* conn_read.c */
+void neap_conn_readable(neap_conn *conn);
+/* After a pause: what was received meanwhile. */
+void neap_conn_read_on(neap_conn *conn);
+/* Polls for what the state asks for. */
+void neap_conn_update_interest(neap_conn *conn);
+
+/* conn_write.c */
+/* Where the connection's next bytes go; NULL: no memory for earlier ones. */
+neap_buffer *neap_conn_cork(neap_conn *conn);
+/* Writes, or queues, what stands in the cork. */
+void neap_conn_uncork(neap_conn *conn);
+void neap_conn_writable(neap_conn *conn);
+void neap_conn_mark_dirty(neap_conn *conn);
+void neap_conn_drop_output(neap_conn *conn);
+
+static inline bool neap_conn_is_live(const neap_conn *conn) {
+  return conn->state != NEAP_CONN_CLOSED;
+}
+
+#endif

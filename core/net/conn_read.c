@@ -1,0 +1,231 @@
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "net/conn_internal.h"
+#include "proto/status.h"
+
+/* Re-arming at each byte would cost more than the byte: a deadline may act
+ * this much later than its length says. */
+enum { SLACK_MAX = 128 };
+
+static bool is_stale(const neap_deadline *deadline, uint64_t length,
+                     uint64_t now) {
+  uint64_t slack = length / 8 < SLACK_MAX ? length / 8 : SLACK_MAX;
+  return now + length > deadline->at + slack;
+}
+
+/* The peer lives: the ping clock starts again. */
+static void touch(neap_conn *conn) {
+  neap_deadline *deadline = &conn->deadline;
+  uint64_t length = conn->settings->ping;
+  if (conn->is_pinged ||
+      (neap_deadline_is_armed(deadline) &&
+       is_stale(deadline, length, neap_loop_now(conn->loop)))) {
+    conn->is_pinged = false;
+    neap_loop_arm(conn->loop, deadline, NEAP_DEADLINE_PING, length);
+  }
+}
+
+static void touch_idle(neap_conn *conn) {
+  uint64_t length = conn->settings->idle;
+  if (length && is_stale(&conn->idle, length, neap_loop_now(conn->loop)))
+    neap_loop_arm(conn->loop, &conn->idle, NEAP_DEADLINE_IDLE, length);
+}
+
+static int wanted_interest(const neap_conn *conn) {
+  int wanted = 0;
+  bool reads = conn->state == NEAP_CONN_HEAD ||
+               conn->state == NEAP_CONN_SHUTDOWN ||
+               (conn->is_websocket && !conn->is_paused);
+  if (reads && !conn->is_eof)
+    wanted |= UV_READABLE;
+  if (conn->is_backlogged)
+    wanted |= UV_WRITABLE;
+  /* With nothing asked for libuv would not even tell of a reset. */
+  return wanted ? wanted : UV_PRIORITIZED;
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  neap_conn *conn = poll->data;
+  if (status < 0 || events == UV_PRIORITIZED) {
+    neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
+    return;
+  }
+  if (events & UV_WRITABLE)
+    neap_conn_writable(conn);
+  if (neap_conn_is_live(conn) && (events & UV_READABLE))
+    neap_conn_readable(conn);
+}
+
+void neap_conn_update_interest(neap_conn *conn) {
+  int wanted = wanted_interest(conn);
+  if (!neap_conn_is_live(conn) || wanted == conn->interest)
+    return;
+  conn->interest = (uint8_t)wanted;
+  uv_poll_start(&conn->poll, wanted, on_poll);
+}
+
+static void on_close_frame(neap_conn *conn, const neap_event *event) {
+  if (conn->state == NEAP_CONN_OPEN)
+    neap_conn_begin_closing(conn, NEAP_CAUSE_CLOSED, NEAP_BY_PEER, event->code,
+                            (const char *)event->data, event->len);
+  else if (conn->cause == NEAP_CAUSE_CLOSED)
+    conn->code = event->code;
+}
+
+static void on_ping(neap_conn *conn) {
+  size_t limit = conn->settings->queue;
+  if (limit && neap_conn_buffered(conn) > limit)
+    neap_conn_close(conn, NEAP_CAUSE_OVERFLOW, NEAP_BY_LOCAL, 1013,
+                    "pings without reading", 21);
+}
+
+static void on_event(neap_conn *conn, const neap_event *event) {
+  switch (event->opcode) {
+  case NEAP_OP_CLOSE:
+    on_close_frame(conn, event);
+    return;
+  case NEAP_OP_PING:
+    on_ping(conn);
+    return;
+  case NEAP_OP_PONG:
+    if (conn->peer)
+      conn->loop->events->pong(conn, event);
+    return;
+  default:
+    if (conn->state != NEAP_CONN_OPEN)
+      return;
+    conn->received++;
+    touch_idle(conn);
+    conn->loop->events->message(conn, event);
+  }
+}
+
+/* Takes events until the bytes are used up, the binding is full or the
+ * connection ends. The connection's writes meanwhile leave together. */
+static void take_events(neap_conn *conn) {
+  neap_event event;
+  int got = 0;
+  conn->is_reading = true;
+  while (conn->is_websocket && neap_conn_is_live(conn) && !conn->is_paused) {
+    got =
+      neap_session_next(&conn->session, &event, neap_conn_cork(conn));
+    if (got <= 0)
+      break;
+    on_event(conn, &event);
+  }
+  conn->is_reading = false;
+  if (!neap_conn_is_live(conn))
+    return;
+  if (got < 0 || (conn->is_paused && neap_session_pause(&conn->session)))
+    neap_conn_fail(conn);
+  neap_conn_uncork(conn);
+  neap_conn_finish(conn);
+}
+
+void neap_conn_read_on(neap_conn *conn) {
+  conn->is_resumed = false;
+  if (!neap_conn_is_live(conn) || conn->is_paused)
+    return;
+  take_events(conn);
+  neap_conn_update_interest(conn);
+}
+
+void neap_conn_pause(neap_conn *conn) {
+  if (conn->is_paused || conn->state != NEAP_CONN_OPEN)
+    return;
+  conn->is_paused = true;
+  neap_deadline_disarm(&conn->deadline);
+  neap_deadline_disarm(&conn->idle);
+  neap_conn_update_interest(conn);
+}
+
+void neap_conn_resume(neap_conn *conn) {
+  if (!conn->is_paused)
+    return;
+  conn->is_paused = false;
+  if (conn->state == NEAP_CONN_OPEN)
+    neap_conn_arm_open(conn);
+  if (conn->is_reading)
+    return;
+  conn->is_resumed = true;
+  neap_conn_mark_dirty(conn);
+}
+
+/* What follows the head is kept first, since the answer may come at once; the
+ * event borrows the head's bytes, so they are dropped last. */
+static void on_head(neap_conn *conn, const neap_http_head *head, uint8_t *bytes,
+                    size_t len, size_t size) {
+  neap_buffer held = conn->head;
+  conn->head = (neap_buffer){0};
+  if (neap_buffer_append(&conn->head, bytes + size, len - size)) {
+    neap_buffer_release(&held);
+    neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
+    return;
+  }
+  conn->state = NEAP_CONN_ANSWER;
+  neap_conn_update_interest(conn);
+  conn->is_reading = true;
+  conn->loop->events->head(conn, head, (const char *)bytes, size);
+  conn->is_reading = false;
+  neap_buffer_release(&held);
+}
+
+/* A head that came whole is read where it lies; one that did not is copied. */
+static void read_head(neap_conn *conn, uint8_t *bytes, size_t len) {
+  neap_http_head head;
+  int err = NEAP_OK;
+  if (conn->head.len) {
+    err = neap_buffer_append(&conn->head, bytes, len);
+    bytes = conn->head.data;
+    len = conn->head.len;
+  }
+  int size = err ? err
+                 : neap_http_read_request(&head, (const char *)bytes, len,
+                                          conn->settings->header);
+  if (size == 0 && conn->head.len == 0)
+    err = neap_buffer_append(&conn->head, bytes, len);
+  if (err)
+    neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
+  else if (size < 0)
+    neap_conn_refuse(conn, head.status, head.error);
+  else if (size > 0)
+    on_head(conn, &head, bytes, len, (size_t)size);
+  neap_conn_uncork(conn);
+  if (neap_conn_is_live(conn))
+    neap_conn_finish(conn);
+}
+
+static void on_eof(neap_conn *conn) {
+  conn->is_eof = true;
+  if (conn->state == NEAP_CONN_OPEN)
+    neap_conn_begin_closing(conn, NEAP_CAUSE_EOF, NEAP_BY_NET, 1006, NULL, 0);
+  if (conn->state == NEAP_CONN_CLOSING && conn->is_lingering)
+    neap_conn_update_interest(conn);
+  else
+    neap_conn_release(conn);
+}
+
+void neap_conn_readable(neap_conn *conn) {
+  uint8_t *bytes = conn->loop->receive;
+  ssize_t n;
+  do
+    n = recv(conn->fd, bytes, NEAP_RECEIVE_SIZE, 0);
+  while (n < 0 && errno == EINTR);
+
+  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    return;
+  if (n < 0) {
+    neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
+  } else if (n == 0) {
+    on_eof(conn);
+  } else if (conn->state == NEAP_CONN_HEAD) {
+    read_head(conn, bytes, (size_t)n);
+  } else if (conn->is_websocket && conn->state <= NEAP_CONN_CLOSING) {
+    if (conn->state == NEAP_CONN_OPEN)
+      touch(conn);
+    neap_session_feed(&conn->session, bytes, (size_t)n);
+    take_events(conn);
+  }
+}

@@ -1,0 +1,178 @@
+#include "net/loop.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "net/acceptor.h"
+#include "net/conn.h"
+#include "net/topic.h"
+#include "proto/status.h"
+
+/* Brings the one libuv timer forward to the nearest moment of all. */
+static void set_clock(neap_loop *loop);
+
+static void on_clock(uv_timer_t *uv) {
+  neap_loop *loop = uv->data;
+  loop->clock_at = UINT64_MAX;
+  neap_timers_fire(&loop->timers, neap_loop_now(loop));
+  if (neap_deadlines_suspect(&loop->deadlines, neap_loop_now(loop))) {
+    loop->clock_is_suspecting = true;
+    neap_loop_wake(loop);
+  }
+  set_clock(loop);
+}
+
+static void set_clock_to(neap_loop *loop, uint64_t at) {
+  if (at >= loop->clock_at)
+    return;
+  uint64_t now = neap_loop_now(loop);
+  loop->clock_at = at;
+  uv_timer_start(&loop->clock, on_clock, at > now ? at - now : 0, 0);
+}
+
+static void set_clock(neap_loop *loop) {
+  uint64_t at = neap_timers_next(&loop->timers);
+  uint64_t deadline = neap_deadlines_next(&loop->deadlines);
+  at = deadline < at ? deadline : at;
+  if (at != UINT64_MAX)
+    set_clock_to(loop, at);
+}
+
+static void on_idle(uv_idle_t *uv) {
+  (void)uv;
+}
+
+void neap_loop_wake(neap_loop *loop) {
+  uv_idle_start(&loop->idle, on_idle);
+}
+
+/* The end of a turn: tasks run, then all that they wrote leaves. */
+static void end_turn(neap_loop *loop) {
+  bool more = loop->on_turn && loop->on_turn(loop->peer);
+  neap_conn_flush_all(loop);
+  if (!more && !loop->clock_is_suspecting)
+    uv_idle_stop(&loop->idle);
+  else
+    neap_loop_wake(loop);
+}
+
+static void on_prepare(uv_prepare_t *uv) {
+  end_turn(uv->data);
+}
+
+static void on_check(uv_check_t *uv) {
+  neap_loop *loop = uv->data;
+  if (loop->clock_is_suspecting) {
+    loop->clock_is_suspecting = false;
+    neap_deadlines_expire(&loop->deadlines, neap_conn_on_deadline);
+    set_clock(loop);
+  }
+  end_turn(loop);
+}
+
+static void init_handles(neap_loop *loop) {
+  uv_prepare_init(&loop->uv, &loop->prepare);
+  uv_check_init(&loop->uv, &loop->check);
+  uv_idle_init(&loop->uv, &loop->idle);
+  uv_timer_init(&loop->uv, &loop->clock);
+  loop->prepare.data = loop->check.data = loop->clock.data = loop;
+  loop->idle.data = loop;
+  uv_prepare_start(&loop->prepare, on_prepare);
+  uv_check_start(&loop->check, on_check);
+  uv_unref((uv_handle_t *)&loop->prepare);
+  uv_unref((uv_handle_t *)&loop->check);
+}
+
+int neap_loop_new(neap_loop **out) {
+  neap_loop *loop = calloc(1, sizeof *loop);
+  if (loop == NULL)
+    return NEAP_ENOMEM;
+  loop->receive = malloc(NEAP_RECEIVE_SIZE);
+  if (loop->receive == NULL)
+    goto free_loop;
+  loop->topics = neap_topics_new(&loop->census);
+  if (loop->topics == NULL)
+    goto free_receive;
+  if (uv_loop_init(&loop->uv))
+    goto free_topics;
+
+  neap_census_init(&loop->census);
+  neap_list_init(&loop->dirty);
+  loop->segments.census = &loop->census;
+  loop->clock_at = UINT64_MAX;
+  init_handles(loop);
+  signal(SIGPIPE, SIG_IGN); /* libuv does not, and a write may raise it */
+  *out = loop;
+  return NEAP_OK;
+
+free_topics:
+  neap_topics_free(loop->topics);
+free_receive:
+  free(loop->receive);
+free_loop:
+  free(loop);
+  return NEAP_ENOMEM;
+}
+
+void neap_loop_run(neap_loop *loop) {
+  loop->is_stopping = false;
+  while (!loop->is_stopping && uv_run(&loop->uv, UV_RUN_ONCE))
+    ;
+}
+
+void neap_loop_stop(neap_loop *loop) {
+  loop->is_stopping = true;
+  neap_loop_wake(loop);
+}
+
+int neap_loop_start_timer(neap_loop *loop, neap_timer *timer,
+                          uint64_t delay_ms) {
+  uint64_t at = neap_loop_now(loop) + delay_ms;
+  int err = neap_timer_start(&loop->timers, timer, at);
+  if (!err)
+    set_clock_to(loop, at);
+  return err;
+}
+
+void neap_loop_stop_timer(neap_loop *loop, neap_timer *timer) {
+  neap_timer_stop(&loop->timers, timer);
+}
+
+void neap_loop_arm(neap_loop *loop, neap_deadline *deadline,
+                   enum neap_deadline_kind kind, uint64_t length_ms) {
+  neap_deadline_arm(&loop->deadlines, deadline, kind, length_ms,
+                    neap_loop_now(loop));
+  if (neap_deadline_is_armed(deadline))
+    set_clock_to(loop, deadline->at);
+}
+
+static void close_all(neap_loop *loop) {
+  neap_link *conns = &loop->census.tally[NEAP_CLASS_STREAM].living;
+  for (neap_link *l = conns->next, *next; l != conns; l = next) {
+    next = l->next;
+    neap_conn_terminate(NEAP_CONTAINER(l, neap_conn, born.link));
+  }
+  neap_link *listeners = &loop->census.tally[NEAP_CLASS_LISTENER].living;
+  for (neap_link *l = listeners->next, *next; l != listeners; l = next) {
+    next = l->next;
+    neap_acceptor_close(NEAP_CONTAINER(l, neap_acceptor, born.link));
+  }
+}
+
+void neap_loop_close(neap_loop *loop) {
+  loop->on_turn = NULL;
+  close_all(loop);
+  uv_close((uv_handle_t *)&loop->prepare, NULL);
+  uv_close((uv_handle_t *)&loop->check, NULL);
+  uv_close((uv_handle_t *)&loop->idle, NULL);
+  uv_close((uv_handle_t *)&loop->clock, NULL);
+  while (uv_loop_close(&loop->uv) == UV_EBUSY)
+    uv_run(&loop->uv, UV_RUN_ONCE);
+  neap_topics_free(loop->topics);
+  neap_timers_release(&loop->timers);
+  neap_segment_pool_release(&loop->segments);
+  neap_buffer_release(&loop->cork);
+  free(loop->receive);
+  free(loop);
+}

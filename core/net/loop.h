@@ -1,0 +1,83 @@
+/* net/loop.h - one event loop, and what every connection on it shares.
+ *
+ * The loop owns each object that is made on it, and frees it in one place: the
+ * callback that libuv runs after uv_close(), never deeper. x_close() only asks
+ * for that, may be called at any time, twice, and from the object's own
+ * callback. The fields are for net/ alone. */
+
+#ifndef NEAP_NET_LOOP_H
+#define NEAP_NET_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "net/census.h"
+#include "net/deadline.h"
+#include "net/list.h"
+#include "net/queue.h"
+#include "net/timer.h"
+#include "proto/buffer.h"
+
+enum { NEAP_RECEIVE_SIZE = 512 * 1024 };
+
+struct neap_conn;
+struct neap_conn_events;
+struct neap_topics;
+
+typedef struct neap_loop {
+  uv_loop_t uv;
+  uv_prepare_t prepare;
+  uv_check_t check;
+  uv_idle_t idle;   /* runs while a turn has left work: do not sleep */
+  uv_timer_t clock; /* for timers and deadlines together */
+  uint64_t clock_at;
+  bool clock_is_suspecting; /* the poll between suspicion and expiry */
+
+  neap_census census;
+  neap_timers timers;
+  neap_deadlines deadlines;
+  neap_segment_pool segments;
+  struct neap_topics *topics;
+
+  uint8_t *receive;        /* the receive buffer of all connections */
+  neap_buffer cork;        /* what one callback has written so far */
+  struct neap_conn *corked; /* whose bytes those are */
+  neap_link dirty;         /* connections with a queue to flush this turn */
+
+  const struct neap_conn_events *events;
+  void *peer;                   /* the binding's */
+  bool (*on_turn)(void *peer);  /* true: there is more to do at once */
+  void (*on_starved)(void *peer); /* descriptors ran out */
+  uint64_t last_conn_id;
+  uint64_t shed; /* connections refused for want of descriptors */
+  bool is_stopping;
+} neap_loop;
+
+/* NEAP_OK or a negative status; the loop sleeps until it is run. */
+int neap_loop_new(neap_loop **out);
+
+/* Turns until neap_loop_stop(), or until nothing is left to wait for. */
+void neap_loop_run(neap_loop *loop);
+void neap_loop_stop(neap_loop *loop);
+
+/* Asks for another turn without sleeping. */
+void neap_loop_wake(neap_loop *loop);
+
+/* Closes every object still on the loop, waits for their callbacks, and frees
+ * the loop. The binding has let go of them all. */
+void neap_loop_close(neap_loop *loop);
+
+static inline uint64_t neap_loop_now(const neap_loop *loop) {
+  return uv_now(&loop->uv);
+}
+
+/* A timer of free length. NEAP_OK or NEAP_ENOMEM. */
+int neap_loop_start_timer(neap_loop *loop, neap_timer *timer,
+                          uint64_t delay_ms);
+void neap_loop_stop_timer(neap_loop *loop, neap_timer *timer);
+
+void neap_loop_arm(neap_loop *loop, neap_deadline *deadline,
+                   enum neap_deadline_kind kind, uint64_t length_ms);
+
+#endif

@@ -1,0 +1,38 @@
+/* net/settings.h - limits and time-outs that many connections share.
+ *
+ * Immutable once in use; counted by reference, on one loop only. */
+
+#ifndef NEAP_NET_SETTINGS_H
+#define NEAP_NET_SETTINGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum neap_overflow {
+  NEAP_OVERFLOW_CLOSE,
+  NEAP_OVERFLOW_DROP_NEW,
+  NEAP_OVERFLOW_DROP_OLD,
+  NEAP_OVERFLOW_LATEST,
+  NEAP_OVERFLOW_WAIT,
+};
+
+typedef struct neap_settings {
+  size_t references;
+  size_t header; /* bytes */
+  size_t message;
+  size_t queue;
+  uint64_t handshake; /* milliseconds; 0 = off */
+  uint64_t ping;
+  uint64_t pong;
+  uint64_t idle;
+  uint64_t write;
+  uint64_t close;
+  enum neap_overflow overflow;
+} neap_settings;
+
+/* A copy on the heap, with one reference; NULL: no memory. */
+neap_settings *neap_settings_new(const neap_settings *values);
+neap_settings *neap_settings_retain(neap_settings *settings);
+void neap_settings_release(neap_settings *settings);
+
+#endif

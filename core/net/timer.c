@@ -1,0 +1,87 @@
+#include "net/timer.h"
+
+#include <stdlib.h>
+
+#include "proto/status.h"
+
+static void put(neap_timers *timers, uint32_t place, neap_timer *timer) {
+  timers->heap[place] = timer;
+  timer->place = place;
+}
+
+static void sift_up(neap_timers *timers, uint32_t place, neap_timer *timer) {
+  while (place > 1 && timers->heap[place / 2]->at > timer->at) {
+    put(timers, place, timers->heap[place / 2]);
+    place /= 2;
+  }
+  put(timers, place, timer);
+}
+
+static void sift_down(neap_timers *timers, uint32_t place, neap_timer *timer) {
+  for (;;) {
+    uint32_t child = place * 2;
+    if (child > timers->count)
+      break;
+    if (child < timers->count &&
+        timers->heap[child + 1]->at < timers->heap[child]->at)
+      child++;
+    if (timers->heap[child]->at >= timer->at)
+      break;
+    put(timers, place, timers->heap[child]);
+    place = child;
+  }
+  put(timers, place, timer);
+}
+
+static int grow(neap_timers *timers) {
+  uint32_t cap = timers->cap ? timers->cap * 2 : 16;
+  neap_timer **heap = realloc(timers->heap, (cap + 1) * sizeof *heap);
+  if (heap == NULL)
+    return NEAP_ENOMEM;
+  timers->heap = heap;
+  timers->cap = cap;
+  return NEAP_OK;
+}
+
+void neap_timers_release(neap_timers *timers) {
+  free(timers->heap);
+  *timers = (neap_timers){0};
+}
+
+int neap_timer_start(neap_timers *timers, neap_timer *timer, uint64_t at) {
+  neap_timer_stop(timers, timer);
+  if (timers->count == timers->cap) {
+    int err = grow(timers);
+    if (err)
+      return err;
+  }
+  timer->at = at;
+  sift_up(timers, ++timers->count, timer);
+  return NEAP_OK;
+}
+
+void neap_timer_stop(neap_timers *timers, neap_timer *timer) {
+  uint32_t place = timer->place;
+  if (place == 0)
+    return;
+  timer->place = 0;
+  neap_timer *last = timers->heap[timers->count--];
+  if (last == timer)
+    return;
+  if (place > 1 && timers->heap[place / 2]->at > last->at)
+    sift_up(timers, place, last);
+  else
+    sift_down(timers, place, last);
+}
+
+uint64_t neap_timers_next(const neap_timers *timers) {
+  return timers->count ? timers->heap[1]->at : UINT64_MAX;
+}
+
+void neap_timers_fire(neap_timers *timers, uint64_t now) {
+  while (timers->count && timers->heap[1]->at <= now) {
+    neap_timer *timer = timers->heap[1];
+    neap_timer_stop(timers, timer);
+    timer->fn(timer);
+  }
+}
