@@ -39,9 +39,9 @@ end
 local function command_line(self, options)
   local words = { "exec setpriv --pdeathsig KILL -- env -u LD_PRELOAD" }
   if preload then words[#words + 1] = "LD_PRELOAD=" .. quote(preload) end
-  words[#words + 1] = options.program or (build .. "/bin/neap")
+  words[#words + 1] = options.command or (build .. "/bin/neap")
   words[#words + 1] = quote(self.script)
-  if not options.program then
+  if options.listen ~= false then
     words[#words + 1] = "-l " .. quote(options.listen or "http://127.0.0.1:0")
   end
   for _, word in ipairs(options) do words[#words + 1] = quote(word) end
@@ -57,11 +57,11 @@ local function read_greeting(self)
   self.url = self.port and ("ws://%s:%d"):format(self.host, self.port)
 end
 
---- Runs a script, given as a path ("….lua") or as text; further options of
---- the command are the array part of `options`, which may name `listen` (a
---- URL) or `program` (the words of another command that runs the script).
---- A server that does not start raises with what it wrote to stderr, unless
---- `options.may_fail`; then `port` is nil.
+--- Runs a script, given as a path ("….lua") or as text. The array part of
+--- `options` goes to the command; `listen` is a URL, or false for none, and
+--- `command` other words that run the script ("lua5.4"). A server that does
+--- not start raises with what it wrote to stderr, unless `options.may_fail`;
+--- then `port` is nil.
 function server.start(script, options)
   options = options or {}
   local self = setmetatable({ script = script }, server_mt)
