@@ -1,0 +1,50 @@
+--- Addresses to listen on: http://127.0.0.1:8080, unix:/run/x.sock, fd:3.
+
+local address = {}
+
+local function read_port(text)
+  local port = text == "" and 80 or tonumber(text)
+  return port and port <= 65535 and port or nil
+end
+
+local function read_http(rest, url)
+  local authority = rest:match("^([^/?#]*)/?$")
+  if not authority then return nil, url .. ": a listener has no path" end
+  local host, digits = authority:match("^%[([%x:.]+)%]:?(%d*)$")
+  if not host then host, digits = authority:match("^([%d.]+):?(%d*)$") end
+  if not host then host, digits = authority:match("^(localhost):?(%d*)$") end
+  if not host then
+    return nil, url .. ": write a numeric address or localhost, as in http://127.0.0.1:8080"
+  end
+  local port = read_port(digits)
+  if not port then return nil, url .. ": a port is a number from 0 to 65535" end
+  return { host = host == "localhost" and "127.0.0.1" or host, port = port }
+end
+
+--- Reads the address of a listener.
+---@param url string
+---@return table|nil parsed {host, port}, {path} or {fd}
+---@return string|nil message
+---@return string|nil reason "later" when this version can't do it yet
+function address.parse(url)
+  local scheme, rest = tostring(url):match("^(%l+):(.*)$")
+  if scheme == "https" then
+    return nil, url .. ": https is not available in this version", "later"
+  end
+  if scheme == "http" and rest:sub(1, 2) == "//" then return read_http(rest:sub(3), url) end
+  if scheme == "unix" and rest ~= "" then return { path = rest } end
+  if scheme == "fd" and rest:find("^%d+$") then return { fd = tonumber(rest) } end
+  return nil, tostring(url) .. ": write http://HOST:PORT, unix:/PATH or fd:NUMBER"
+end
+
+--- Writes the address that a listener really has.
+---@param host string a numeric address, or the path of a unix socket
+---@param port integer|nil nil for a unix socket
+---@return string
+function address.format(host, port)
+  if not port then return "unix:" .. host end
+  if host:find(":", 1, true) then host = "[" .. host .. "]" end
+  return ("http://%s:%d"):format(host, port)
+end
+
+return address

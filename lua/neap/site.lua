@@ -1,0 +1,55 @@
+--- Sites: which line of the user's script called neap.
+--
+-- A tail call leaves no line behind. A script's own can't be helped, so it is
+-- recognised; neap's functions that lead here make none: `return (f(x))`.
+
+local site = {}
+
+local HERE = debug.getinfo(1, "S").source:match("^(@.*)site%.lua$") or "@neap/"
+
+local function is_ours(info)
+  return info.what == "C" or info.source:sub(1, #HERE) == HERE
+end
+
+-- Says whether the script's own frame can't be found above this one: it ended
+-- with a tail call, or the command itself is the caller.
+local function is_past_script(info)
+  return is_ours(info) and (info.istailcall or info.source == HERE .. "cli.lua")
+end
+
+--- The script that the command runs: the place of what has no line.
+site.script = nil
+
+--- Returns "app.lua:12" for the nearest caller outside neap, or nil.
+---@return string|nil
+function site.caller()
+  local level = 2
+  local info = debug.getinfo(level, "Slt")
+  while info and is_ours(info) do
+    if is_past_script(info) then return site.script end
+    level = level + 1
+    info = debug.getinfo(level, "Slt")
+  end
+  return info and ("%s:%d"):format(info.short_src, info.currentline)
+end
+
+--- Raises `message` as an error at the caller's line in the user's script.
+---@param message string
+function site.fail(message, ...)
+  if select("#", ...) > 0 then message = message:format(...) end
+  local where = site.caller()
+  error(where and where .. ": " .. message or message, 0)
+end
+
+--- Raises when `value` is not of the type that an argument needs.
+---@param value any
+---@param expected string a type name, or several: "string or number"
+---@param name string what the argument is called
+function site.expect(value, expected, name)
+  for kind in expected:gmatch("%a+") do
+    if type(value) == kind then return end
+  end
+  site.fail("%s must be a %s, not %s", name, expected, type(value))
+end
+
+return site

@@ -1,0 +1,42 @@
+local address = require "neap.address"
+
+describe("a listener's address", function()
+  for url, wanted in pairs {
+    ["http://127.0.0.1:8080"] = { host = "127.0.0.1", port = 8080 },
+    ["http://127.0.0.1:0/"] = { host = "127.0.0.1", port = 0 },
+    ["http://0.0.0.0"] = { host = "0.0.0.0", port = 80 },
+    ["http://[::1]:0"] = { host = "::1", port = 0 },
+    ["http://localhost:8080"] = { host = "127.0.0.1", port = 8080 },
+    ["unix:/run/neap.sock"] = { path = "/run/neap.sock" },
+    ["fd:3"] = { fd = 3 },
+  } do
+    it("is read from " .. url, function()
+      assert.same(wanted, address.parse(url))
+    end)
+  end
+
+  for _, url in ipairs {
+    "", "8080", "127.0.0.1:8080", "http://", "http://:8080", "http://example.org:80",
+    "http://127.0.0.1:65536", "http://127.0.0.1:80x", "http://127.0.0.1:8080/path",
+    "http://::1:80", "unix:", "fd:x", "ftp://127.0.0.1",
+  } do
+    it(("is not read from %q, and the message names it"):format(url), function()
+      local parsed, message = address.parse(url)
+      assert.is_nil(parsed)
+      assert.equal(url .. ": ", message:sub(1, #url + 2))
+    end)
+  end
+
+  it("with https waits for a later version, and says so", function()
+    local parsed, message, reason = address.parse "https://127.0.0.1:8443"
+    assert.is_nil(parsed)
+    assert.equal("https://127.0.0.1:8443: https is not available in this version", message)
+    assert.equal("later", reason)
+  end)
+
+  it("is written as clients need it", function()
+    assert.equal("http://127.0.0.1:80", address.format("127.0.0.1", 80))
+    assert.equal("http://[::1]:8080", address.format("::1", 8080))
+    assert.equal("unix:/run/neap.sock", address.format "/run/neap.sock")
+  end)
+end)
