@@ -1,0 +1,203 @@
+--- The pipeline: from a request's head to the one answer it gets.
+--
+-- Chains are compiled once, when the app starts. A WebSocket is let in only by
+-- an answer that came back through every middleware: forgetting to return is
+-- a refusal.
+
+local log = require "neap.log"
+local origin = require "neap.origin"
+local request = require "neap.request"
+local response = require "neap.response"
+local router = require "neap.router"
+
+local pipeline = {}
+
+local function fail_internally()
+  return response.refuse(500)
+end
+
+local function report_nothing(what, value)
+  local got = value == nil and "nothing" or "a " .. type(value)
+  log.error(("%s returned %s; return an answer such as req:text(…) or next(req)"):format(what, got))
+end
+
+-- Turns what `what` returned into an answer, or into a 500 that names it in the log.
+local function checked(what, value)
+  local answer = response.from(value)
+  if answer then return answer end
+  report_nothing(what, value)
+  return fail_internally()
+end
+
+local function link(middleware, inner)
+  local run, what = middleware.run, "middleware " .. middleware.name
+  return function(req)
+    return checked(what, run(req, inner))
+  end
+end
+
+-- Wraps `last` into the first `count` middleware; `last` itself when there is none.
+local function chain(middleware, count, last)
+  for i = count, 1, -1 do last = link(middleware[i], last) end
+  return last
+end
+
+local function http_end(route)
+  local handler, what = route.handler, ("handler %s"):format(route.label)
+  return function(req)
+    return checked(what, handler(req))
+  end
+end
+
+-- The first of the server's protocols that the client offers (RFC 6455 4.2.2).
+local function choose_protocol(protocols, offered)
+  local asked = {}
+  for token in (offered or ""):gmatch("[^,%s]+") do asked[token] = true end
+  for _, protocol in ipairs(protocols) do
+    if asked[protocol] then return protocol end
+  end
+end
+
+-- Asks `accept`: true and the data, or false and the answer that refuses.
+local function ask(route, req)
+  if not route.accept then return true, nil end
+  local verdict = route.accept(req)
+  if verdict == true then return true, nil end
+  if response.is_answer(verdict) then return false, verdict end
+  if verdict then return true, verdict end
+  log.error(("accept of %s returned %s: refused with 403"):format(route.label, tostring(verdict)))
+  return false, response.refuse(403)
+end
+
+local function ws_end(route)
+  local protocols = route.protocols
+  return function(req)
+    local is_in, result = ask(route, req)
+    if not is_in then return result end
+    local protocol = protocols and choose_protocol(protocols, req:header "sec-websocket-protocol")
+    return response.upgrade(result, protocol)
+  end
+end
+
+local function refusal(status, message, headers)
+  return function() return response.refuse(status, message, headers) end
+end
+
+local function not_upgraded(route, all)
+  local headers = { Upgrade = "websocket", ["Sec-WebSocket-Version"] = "13" }
+  return chain(all, route.depth, refusal(426, "this path speaks WebSocket", headers))
+end
+
+-- Gives each entry of a leaf its chain, and the leaf the answers for other methods.
+local function compile_leaf(leaf, all)
+  for method, entry in pairs(leaf.entries) do
+    local route = entry.route
+    local last = method == "WS" and ws_end(route) or http_end(route)
+    entry.run = chain(all, route.depth, last)
+  end
+  local ws = leaf.entries.WS
+  leaf.not_upgraded = ws and not_upgraded(ws.route, all)
+  leaf.not_allowed = chain(all, #all, refusal(405, nil, { Allow = router.allow(leaf) }))
+end
+
+-- Picks the chain for a request that asks for no upgrade, and its entry.
+local function choose_http(leaf, method)
+  local entries = leaf.entries
+  local entry = entries[method] or (method == "HEAD" and entries.GET) or entries["*"]
+  if entry then return entry.run, entry end
+  if leaf.not_upgraded and (method == "GET" or method == "HEAD") then return leaf.not_upgraded end
+  return leaf.not_allowed
+end
+
+local function refuse_upgrade(app, route, req)
+  if app.draining then
+    return response.refuse(503, "the server is stopping", { ["Retry-After"] = "5" })
+  end
+  if not origin.is_allowed(route.origins, req:header "origin", req:header "host") then
+    return response.refuse(403, "pages of this origin may not connect")
+  end
+  local ok, message, status = req:check_upgrade()
+  if ok then return nil end
+  local headers = status == 426 and { ["Sec-WebSocket-Version"] = "13" }
+    or status == 405 and { Allow = "GET" } or nil
+  return response.refuse(status, message, headers)
+end
+
+local function traceback(err)
+  return { message = tostring(err), trace = debug.traceback(nil, 2) }
+end
+
+local function run_chain(run, req, label, where)
+  local ok, answer = xpcall(run, traceback, req)
+  if ok then return answer end
+  log.error(("error in %s: %s"):format(label, answer.message),
+    { at = where, remote = req.remote, trace = answer.trace })
+  return fail_internally()
+end
+
+-- Sends what the chain answered; a wrong header shows only here.
+local function conclude(app, req, answer, entry)
+  if answer.status ~= 101 then return response.send(req, answer) end
+  if app.draining then return response.send(req, refuse_upgrade(app, entry.route, req)) end
+  local headers = response.block(answer.headers)
+  return req:upgrade(entry.route.core, answer.data, answer.protocol, headers)
+end
+
+local function finish(app, req, run, entry)
+  local route = entry and entry.route
+  local label = route and route.label or "middleware"
+  local answer = run_chain(run, req, label, route and route.where)
+  local ok, err = pcall(conclude, app, req, answer, entry)
+  if ok then return end
+  log.error(("wrong answer from %s: %s"):format(label, tostring(err)))
+  response.send(req, fail_internally())
+end
+
+local function compile(app)
+  local all = app.middleware
+  for _, leaf in ipairs(app.router.leaves) do compile_leaf(leaf, all) end
+  return chain(all, #all, refusal(404))
+end
+
+--- Compiles the app's routes and returns what makes a listener's handler.
+---@param app table
+---@param core table neap.core
+---@return function make make(hosts) returns on_request for a listener that answers `hosts`
+function pipeline.compile(app, core)
+  local not_found, routes, scope = compile(app), app.router, app.scope
+  local env_of = core.env
+
+  local function dispatch(req)
+    local path, query = request.split_target(req.target)
+    local leaf, values = routes:find(path)
+    if values == "bad" then
+      return response.send(req, response.refuse(400, "the path is badly encoded"))
+    end
+    local env = request.prepare(env_of(req), req, router.decode(path) or path, query, scope)
+    local run, entry = not_found, nil
+    local ws = leaf and leaf.entries.WS
+    if ws and req:is_upgrade() then
+      local refused = refuse_upgrade(app, ws.route, req)
+      if refused then return response.send(req, refused) end
+      run, entry = ws.run, ws
+    elseif leaf then
+      run, entry = choose_http(leaf, req.method)
+    end
+    if values and entry then env.params = router.params(entry, values) end
+    finish(app, req, run, entry)
+    request.finish(env)
+  end
+
+  local unknown_host = refusal(421, "this server does not answer that host name")
+
+  return function(hosts)
+    return function(req)
+      if hosts and not origin.answers(hosts, req:header "host") then
+        return response.send(req, unknown_host())
+      end
+      return dispatch(req)
+    end
+  end
+end
+
+return pipeline

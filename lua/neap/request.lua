@@ -1,0 +1,175 @@
+--- Requests: what handlers read from a request, and the answers they make.
+--
+-- Most requests ask for a path and nothing else, so query, headers, cookies,
+-- ctx and the scope are made when they are first looked at.
+
+local json = require "neap.json"
+local response = require "neap.response"
+local router = require "neap.router"
+local scope = require "neap.scope"
+local site = require "neap.site"
+
+local request = {}
+
+local methods = {}
+
+local function unescape(text)
+  local plain = text:gsub("+", " ")
+  return router.decode(plain) or plain
+end
+
+--- Reads "a=1&b=2"; the first value of a repeated name counts.
+---@param text string
+---@return table<string, string>
+function request.parse_query(text)
+  local query = {}
+  for pair in text:gmatch("[^&]+") do
+    local name, value = pair:match("^([^=]*)=?(.*)$")
+    name = unescape(name)
+    if query[name] == nil then query[name] = unescape(value) end
+  end
+  return query
+end
+
+--- Reads a Cookie header; the first of a repeated name counts.
+---@param text string
+---@return table<string, string>
+function request.parse_cookies(text)
+  local cookies = {}
+  for name, value in text:gmatch("%s*([^=;,%s]+)%s*=%s*([^;,]*)") do
+    value = value:gsub("%s+$", ""):gsub('^"(.*)"$', "%1")
+    if cookies[name] == nil then cookies[name] = value end
+  end
+  return cookies
+end
+
+--- Splits a request target into its decoded path, raw path and raw query.
+---@param target string "/a?b=c" or "http://host/a?b=c"
+---@return string raw_path
+---@return string raw_query
+function request.split_target(target)
+  if target:byte(1) ~= 0x2f then
+    local rest = target:match("^%a[%w+.-]*://[^/?]*(.*)$")
+    target = rest and (rest:sub(1, 1) == "/" and rest or "/" .. rest) or target
+  end
+  local mark = target:find("?", 1, true)
+  if not mark then return target, "" end
+  return target:sub(1, mark - 1), target:sub(mark + 1)
+end
+
+local headers_mt = {
+  __index = function(headers, name)
+    return type(name) == "string" and rawget(headers, name:lower()) or nil
+  end,
+}
+
+local function read_headers(req)
+  local headers = {}
+  for _, field in ipairs(req:fields()) do
+    local name, value = field[1]:lower(), field[2]
+    headers[name] = headers[name] and headers[name] .. ", " .. value or value
+  end
+  return setmetatable(headers, headers_mt)
+end
+
+local LAZY = {
+  query = function(env) return request.parse_query(env._query) end,
+  params = function() return {} end,
+  ctx = function() return {} end,
+  headers = function(env) return read_headers(env._req) end,
+  cookies = function(env) return request.parse_cookies(env._req:header "cookie" or "") end,
+  scope = function(env)
+    return scope.new { label = "request", parent = env._parent }
+  end,
+}
+
+local env_mt = {
+  __index = function(env, key)
+    local make = LAZY[key]
+    if not make then return nil end
+    local value = make(env)
+    rawset(env, key, value)
+    return value
+  end,
+}
+
+--- Prepares a request's own table.
+---@param env table core.env(req)
+---@param req userdata
+---@param path string the decoded path
+---@param query string the raw query
+---@param parent table the scope above the request's
+function request.prepare(env, req, path, query, parent)
+  env.path, env._query, env._req, env._parent = path, query, req, parent
+  return setmetatable(env, env_mt)
+end
+
+--- Ends what the request opened: its scope, if anyone asked for it.
+---@param env table
+function request.finish(env)
+  local own = rawget(env, "scope")
+  if own then own:close() end
+end
+
+--- Returns the value of a cookie, or nil.
+---@param name string
+---@return string|nil
+function methods:cookie(name)
+  return self.cookies[name]
+end
+
+--- Answers with plain text.
+---@param body string
+---@param status integer|nil 200 by default
+---@param headers table|nil
+function methods.text(_, body, status, headers)
+  return (response.text(status or 200, body, headers))
+end
+
+--- Answers with a page.
+---@param body string
+---@param status integer|nil 200 by default
+---@param headers table|nil
+function methods.html(_, body, status, headers)
+  return (response.new(status or 200, "text/html; charset=utf-8", body, headers))
+end
+
+--- Answers with `value` as JSON.
+---@param value any
+---@param status integer|nil 200 by default
+---@param headers table|nil
+function methods.json(_, value, status, headers)
+  local ok, text = pcall(json.encode, value)
+  if not ok then site.fail("%s", tostring(text)) end
+  return (response.new(status or 200, "application/json", text, headers))
+end
+
+--- Sends the client on to `location`.
+---@param location string
+---@param status integer|nil 303 by default
+---@param headers table|nil
+function methods.redirect(_, location, status, headers)
+  site.expect(location, "string", "the location")
+  local answer = response.new(status or 303, nil, "", headers)
+  if location:find("[%c ]") then site.fail("the location holds a space or control character") end
+  answer.headers.Location = location
+  return answer
+end
+
+--- Refuses the request.
+---@param status integer 400 to 599
+---@param message string|nil the text that the client gets; the standard phrase by default
+---@param headers table|nil
+function methods.reject(_, status, message, headers)
+  site.expect(message, "string or nil", "the message")
+  return (response.refuse(status, message, headers))
+end
+
+--- Puts the methods of requests, and those of scopes, into neap.core's table.
+---@param target table core.methods.request
+function request.install(target)
+  scope.install(target, function(req) return req.scope end)
+  for name, method in pairs(methods) do target[name] = method end
+end
+
+return request

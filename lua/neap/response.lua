@@ -1,0 +1,188 @@
+--- Answers: what a handler returns, checked and put on the wire.
+--
+-- An answer is a plain value {status, headers, body} until the pipeline has
+-- run to its end, so middleware can look at it and add to it on the way out.
+
+local site = require "neap.site"
+local suggest = require "neap.suggest"
+
+local response = {}
+
+local answer_mt = { __name = "neap.answer" }
+
+local REASON = {
+  [200] = "OK", [201] = "Created", [202] = "Accepted", [204] = "No Content",
+  [206] = "Partial Content", [301] = "Moved Permanently", [302] = "Found",
+  [303] = "See Other", [304] = "Not Modified", [307] = "Temporary Redirect",
+  [308] = "Permanent Redirect", [400] = "Bad Request", [401] = "Unauthorized",
+  [402] = "Payment Required", [403] = "Forbidden", [404] = "Not Found",
+  [405] = "Method Not Allowed", [406] = "Not Acceptable", [408] = "Request Timeout",
+  [409] = "Conflict", [410] = "Gone", [411] = "Length Required",
+  [412] = "Precondition Failed", [413] = "Content Too Large", [414] = "URI Too Long",
+  [415] = "Unsupported Media Type", [416] = "Range Not Satisfiable",
+  [417] = "Expectation Failed", [421] = "Misdirected Request",
+  [422] = "Unprocessable Content", [425] = "Too Early", [426] = "Upgrade Required",
+  [428] = "Precondition Required", [429] = "Too Many Requests",
+  [431] = "Request Header Fields Too Large", [451] = "Unavailable For Legal Reasons",
+  [500] = "Internal Server Error", [501] = "Not Implemented", [502] = "Bad Gateway",
+  [503] = "Service Unavailable", [504] = "Gateway Timeout",
+  [505] = "HTTP Version Not Supported",
+}
+
+-- These say how the connection is used, which neap alone knows.
+local RESERVED = {
+  ["content-length"] = true, ["transfer-encoding"] = true, connection = true,
+  date = true, ["sec-websocket-accept"] = true, ["sec-websocket-protocol"] = true,
+  ["sec-websocket-extensions"] = true,
+}
+
+--- Returns the standard phrase for a status.
+---@param status integer
+---@return string
+function response.reason(status)
+  return REASON[status] or "Status"
+end
+
+-- Returns what is wrong with one header, or nil.
+local function find_fault(name, value)
+  if type(name) ~= "string" or not name:find("^[%w!#$%%&'*+.^_`|~-]+$") then
+    return ("%q is no header name"):format(tostring(name))
+  end
+  if RESERVED[name:lower()] then
+    return ("header %s is set by neap itself"):format(name)
+  end
+  if type(value) ~= "string" and type(value) ~= "number" then
+    return ("header %s must be a string, not %s"):format(name, type(value))
+  end
+  if tostring(value):find("[\r\n%z]") then
+    return ("header %s holds a line break or NUL"):format(name)
+  end
+end
+
+local function each_header(headers)
+  local lines = {}
+  for name, value in pairs(headers) do
+    local values = type(value) == "table" and value or { value }
+    for _, one in ipairs(values) do lines[#lines + 1] = { name, one } end
+  end
+  return lines
+end
+
+local function check_headers(headers)
+  for _, line in ipairs(each_header(headers)) do
+    local fault = find_fault(line[1], line[2])
+    if fault then site.fail("%s", fault) end
+  end
+end
+
+--- Returns `headers` as complete lines, sorted by name.
+---@param headers table<string, string|string[]>
+---@return string block raises when a header can't be sent
+function response.block(headers)
+  if next(headers) == nil then return "" end
+  local lines = each_header(headers)
+  for i, line in ipairs(lines) do
+    local fault = find_fault(line[1], line[2])
+    if fault then error(fault, 0) end
+    lines[i] = ("%s: %s\r\n"):format(line[1], line[2])
+  end
+  table.sort(lines)
+  return table.concat(lines)
+end
+
+local function has_header(headers, wanted)
+  for name in pairs(headers) do
+    if type(name) == "string" and name:lower() == wanted then return true end
+  end
+  return false
+end
+
+local function check_status(status, least, most)
+  if math.type(status) == "integer" and status >= least and status <= most then return end
+  site.fail("a status must be a whole number from %d to %d, not %s", least, most, tostring(status))
+end
+
+--- Makes an answer; raises at the script's line when a part of it is wrong.
+---@param status integer 200 to 599
+---@param kind string|nil the content type, unless `headers` has one
+---@param body string
+---@param headers table<string, string|string[]>|nil
+---@return table answer
+function response.new(status, kind, body, headers)
+  check_status(status, 200, 599)
+  site.expect(body, "string", "the body")
+  site.expect(headers, "table or nil", "headers")
+  local own = {}
+  for name, value in pairs(headers or {}) do own[name] = value end
+  if kind and not has_header(own, "content-type") then own["Content-Type"] = kind end
+  check_headers(own)
+  return setmetatable({ status = status, headers = own, body = body }, answer_mt)
+end
+
+--- Makes an answer of plain text.
+---@param status integer
+---@param body string
+---@param headers table|nil
+---@return table answer
+function response.text(status, body, headers)
+  return (response.new(status, "text/plain; charset=utf-8", body, headers))
+end
+
+--- Makes an answer that refuses: its phrase, or `message`, as text.
+---@param status integer 400 to 599
+---@param message string|nil
+---@param headers table|nil
+---@return table answer
+function response.refuse(status, message, headers)
+  check_status(status, 400, 599)
+  return (response.text(status, (message or response.reason(status)) .. "\n", headers))
+end
+
+--- The answer that lets a WebSocket in; the pipeline carries it out at its end.
+---@param data any what becomes conn.data
+---@param protocol string|nil the subprotocol chosen
+---@return table answer
+function response.upgrade(data, protocol)
+  return setmetatable({ status = 101, headers = {}, data = data, protocol = protocol }, answer_mt)
+end
+
+--- Says whether `value` came from response.new and its like.
+---@param value any
+---@return boolean
+function response.is_answer(value)
+  return getmetatable(value) == answer_mt
+end
+
+local PARTS = { "status", "headers", "body" }
+
+local function from_table(given)
+  for name in pairs(given) do
+    if name ~= "status" and name ~= "headers" and name ~= "body" then
+      error(("unknown part %s of an answer%s"):format(tostring(name), suggest.hint(name, PARTS)), 0)
+    end
+  end
+  return (response.text(given.status or 200, given.body or "", given.headers))
+end
+
+--- Turns what a handler returned into an answer.
+---@param value any an answer, a string, or a table {status, headers, body}
+---@return table|nil answer nil when the value is none of these
+function response.from(value)
+  if response.is_answer(value) then return value end
+  if type(value) == "string" then return response.text(200, value) end
+  if type(value) == "table" and getmetatable(value) == nil then return (from_table(value)) end
+  return nil
+end
+
+--- Sends `answer`.
+---@param req userdata
+---@param answer table
+---@return boolean|nil ok
+---@return string|nil message
+---@return string|nil code
+function response.send(req, answer)
+  local status = answer.status
+  return req:answer(status, response.reason(status), response.block(answer.headers), answer.body)
+end
+
+return response
