@@ -1,0 +1,276 @@
+--- The command: neap [run] SCRIPT [options] [-- ARGS].
+
+local address = require "neap.address"
+local log = require "neap.log"
+local options = require "neap.options"
+local site = require "neap.site"
+local suggest = require "neap.suggest"
+
+local cli = {}
+
+local USAGE = [[
+usage: neap [run] SCRIPT [options] [-- ARGS]
+
+Runs the app that SCRIPT returns.
+
+  -l, --listen URL     http://127.0.0.1:8080 (default), unix:/run/neap.sock or
+                       fd:3; port 0 picks one; may be repeated
+      --drain SECONDS  deadline of a graceful stop
+      --log FORMAT     text (default) or json
+      --log-level L    error, warn, info (default) or debug
+      --leaks MODE     report (default), error or off
+      --set NAME=VALUE overrides an app option: --set timeouts.ping=5
+      --version        print the version
+      --help           print this text
+
+ARGS are the script's `arg` and `...`.
+]]
+
+local LATER = {
+  admin = true, ["admin-any"] = true, cert = true, key = true,
+  ["client-ca"] = true, backplane = true,
+}
+
+local LATER_COMMANDS = { check = true, connect = true }
+
+local NAMES = {
+  "listen", "drain", "log", "log-level", "leaks", "set", "version", "help", "workers",
+}
+
+local SHORT = { l = "listen", w = "workers", h = "help" }
+
+local FLAG = { version = true, help = true }
+
+local function later(what)
+  return nil, what .. " is not available in this version"
+end
+
+local function one_of(name, ...)
+  local known = { ... }
+  return function(parsed, value)
+    for _, choice in ipairs(known) do
+      if value == choice then
+        parsed[(name:gsub("-", "_"))] = value
+        return true
+      end
+    end
+    return nil, ("--%s takes %s, not %s"):format(name, table.concat(known, ", "), value)
+  end
+end
+
+-- What each option does with its value; nil and a message when it is wrong.
+local take = {
+  log = one_of("log", "text", "json"),
+  ["log-level"] = one_of("log-level", "error", "warn", "info", "debug"),
+  leaks = one_of("leaks", "report", "error", "off"),
+}
+
+function take.listen(parsed, url)
+  local ok, message = address.parse(url)
+  if not ok then return nil, message end
+  parsed.listen = parsed.listen or {}
+  table.insert(parsed.listen, url)
+  return true
+end
+
+function take.drain(parsed, value)
+  local seconds = tonumber(value)
+  if not seconds or not (seconds >= 0 and seconds < 2 ^ 31) then
+    return nil, ("--drain takes a number of seconds, not %s"):format(value)
+  end
+  parsed.drain = seconds
+  return true
+end
+
+function take.set(parsed, value)
+  if not value:find("=", 1, true) then return nil, "--set takes NAME=VALUE, not " .. value end
+  table.insert(parsed.set, value)
+  return true
+end
+
+function take.workers(_, value)
+  if value == "1" then return true end
+  return later "more than one worker"
+end
+
+function take.version(parsed)
+  parsed.action = parsed.action or "version"
+  return true
+end
+
+function take.help(parsed)
+  parsed.action = "help"
+  return true
+end
+
+local function unknown(shown, name)
+  local near = suggest.nearest(name, NAMES)
+  local hint = near and ("; did you mean --%s?"):format(near) or ""
+  return nil, ("unknown option %s%s"):format(shown, hint)
+end
+
+-- Splits "--set=a", "--set", "-l" and "-lURL" into a name and a joined value.
+local function split_option(word)
+  local name, value = word:match("^%-%-([^=]+)=(.*)$")
+  if name then return name, value end
+  name = word:match("^%-%-(.+)$")
+  if name then return name end
+  local letter, rest = word:match("^%-(.)=?(.*)$")
+  return SHORT[letter] or letter, rest ~= "" and rest or nil
+end
+
+-- Handles the option at argv[i]; returns the index of the last word used.
+local function read_option(parsed, argv, i)
+  local word = argv[i]
+  local name, value = split_option(word)
+  local shown = word:match("^[^=]+")
+  if LATER[name] then return later(shown) end
+  if not take[name] then return unknown(shown, name) end
+  if FLAG[name] and value then return nil, shown .. " takes no value" end
+  if not FLAG[name] and not value then
+    i, value = i + 1, argv[i + 1]
+    if not value then return nil, shown .. " needs a value" end
+  end
+  local ok, message = take[name](parsed, value)
+  return ok and i, message
+end
+
+local function read_word(parsed, argv, i)
+  local word = argv[i]
+  if not parsed.script and not parsed.command then
+    if LATER_COMMANDS[word] then return later("neap " .. word) end
+    if word == "run" then
+      parsed.command = word
+      return i
+    end
+  end
+  if parsed.script then
+    return nil, ("unexpected %s; arguments for the script go behind --"):format(word)
+  end
+  parsed.script = word
+  return i
+end
+
+local function read_words(parsed, argv)
+  local i = 1
+  while i <= #argv do
+    local word = argv[i]
+    if word == "--" then
+      table.move(argv, i + 1, #argv, 1, parsed.args)
+      return true
+    end
+    local read = word:find("^%-.") and read_option or read_word
+    local used, message = read(parsed, argv, i)
+    if not used then return nil, message end
+    i = used + 1
+  end
+  return true
+end
+
+--- Reads the command line.
+---@param argv string[]
+---@return table|nil parsed {script, args, listen, drain, log, log_level, leaks, set, action}
+---@return string|nil message
+function cli.parse(argv)
+  local parsed = { args = {}, set = {} }
+  local ok, message = read_words(parsed, argv)
+  if not ok then return nil, message end
+  if not parsed.script and not parsed.action then return nil, "which script?" end
+  return parsed
+end
+
+local function say(message)
+  io.stderr:write("neap: ", (message:gsub("%s*\n%s*", " ")), "\n")
+end
+
+local function fail(message)
+  say(message)
+  return 1
+end
+
+local function read_set(assignments)
+  local flats = {}
+  for _, assignment in ipairs(assignments) do
+    local flat, message = options.parse_assignment(assignment)
+    if not flat then return nil, ("--set %s: %s"):format(assignment, message) end
+    flats[#flats + 1] = flat
+  end
+  return options.merge(table.unpack(flats))
+end
+
+local function find_beside(script)
+  local dir = script:match("^(.*/)") or "./"
+  package.path = ("%s?.lua;%s?/init.lua;%s"):format(dir, dir, package.path)
+end
+
+local function last_line(path)
+  local count = 0
+  for _ in io.lines(path) do count = count + 1 end
+  return math.max(count, 1)
+end
+
+local function set_arg(parsed)
+  local args = table.move(parsed.args, 1, #parsed.args, 1, { [0] = parsed.script })
+  rawset(_G, "arg", args)
+end
+
+local function with_place(script, err)
+  local text = tostring(err)
+  if text:find("^[^\n]-:%d+: ") or text:sub(1, #script + 2) == script .. ": " then return text end
+  return script .. ": " .. text
+end
+
+-- Runs the script; returns what it returned, or nil and one line.
+local function load_script(parsed)
+  local chunk, syntax = loadfile(parsed.script, "t")
+  if not chunk then return nil, syntax end
+  site.script = parsed.script
+  set_arg(parsed)
+  find_beside(parsed.script)
+  local ok, result = xpcall(chunk, function(err)
+    log.debug("the script failed", { trace = debug.traceback(nil, 2) })
+    return with_place(parsed.script, err)
+  end, table.unpack(parsed.args))
+  if not ok then return nil, result end
+  return true, result
+end
+
+local function run(parsed)
+  local serve = require "neap.serve"
+  local set, message = read_set(parsed.set)
+  if not set then return fail(message) end
+  serve.command = {
+    listen = parsed.listen, drain = parsed.drain, leaks = parsed.leaks, set = set,
+  }
+  local ok, app = load_script(parsed)
+  if not ok then return fail(app) end
+  if serve.has_run then return serve.status end
+  if not require("neap.app").is_app(app) then
+    return fail(("%s:%d: the script returns no app; end it with: return app")
+      :format(parsed.script, last_line(parsed.script)))
+  end
+  return app:run()
+end
+
+--- Does what the command line says.
+---@param argv string[]
+---@return integer status for os.exit
+function cli.main(argv)
+  local parsed, message = cli.parse(argv)
+  if not parsed then
+    say(message .. " (neap --help)")
+    return 2
+  end
+  if parsed.action == "help" then
+    io.stdout:write(USAGE)
+    return 0
+  end
+  if parsed.action == "version" then
+    io.stdout:write("neap ", require("neap.core").version, "\n")
+    return 0
+  end
+  assert(log.configure { format = parsed.log, level = parsed.log_level })
+  return run(parsed)
+end
+
+return cli

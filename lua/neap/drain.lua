@@ -1,0 +1,103 @@
+--- Draining: the app's orderly end.
+--
+-- Connections are told, closed in batches, and dropped at the deadline; then
+-- the app's scope closes what is left, and the loop stops.
+
+local core = require "neap.core"
+local log = require "neap.log"
+local scope = require "neap.scope"
+local task = require "neap.task"
+
+local drain = {}
+
+local BATCH = 1000
+local BATCH_SECONDS = 0.1
+local LOOK_SECONDS = 0.01
+
+local function all_conns()
+  local conns = {}
+  for conn in core.conns() do conns[#conns + 1] = conn end
+  return conns
+end
+
+local function live(class)
+  local counts = core.counts()[class]
+  return counts and counts.live or 0
+end
+
+--- Returns how many connections one batch closes.
+---@param count integer connections in all
+---@param window number seconds until the deadline
+---@return integer
+function drain.batch_size(count, window)
+  local batches = math.max(1, window / 2 // BATCH_SECONDS)
+  return math.max(BATCH, math.ceil(count / batches))
+end
+
+local function close_in_batches(app, conns)
+  local size = drain.batch_size(#conns, app.deadline - core.now())
+  for i, conn in ipairs(conns) do
+    core.close_as(conn, "drain", 1001, "the server is stopping")
+    local more = i % size == 0 and i < #conns
+    if more and core.now() < app.deadline then task.sleep(BATCH_SECONDS) end
+  end
+end
+
+local function wait_until_closed(app)
+  while core.now() < app.deadline do
+    if not core.conns()() then return end
+    task.sleep(math.min(LOOK_SECONDS, app.deadline - core.now()))
+  end
+end
+
+local function drop_the_rest()
+  local rest = all_conns()
+  for _, conn in ipairs(rest) do conn:terminate() end
+  return #rest
+end
+
+local function close_listeners(app)
+  for _, listener in ipairs(app.listeners) do listener:close() end
+end
+
+-- Runs one step; an error in it must not leave the process running for ever.
+local function attempt(what, step, ...)
+  local ok, result = xpcall(step, debug.traceback, ...)
+  if ok then return result end
+  log.error("error while stopping: " .. what, { trace = result })
+end
+
+local function run(app)
+  local began, conns = core.now(), all_conns()
+  attempt("closing connections", close_in_batches, app, conns)
+  attempt("waiting for connections", wait_until_closed, app)
+  local forced = attempt("dropping connections", drop_the_rest) or 0
+  attempt("closing listeners", close_listeners, app)
+  local cancelled = math.max(0, live "task" - 1)
+  attempt("closing the app's scope", app.scope.close, app.scope)
+  app.receipt = {
+    closed = math.max(0, #conns - forced),
+    forced = forced,
+    cancelled = cancelled,
+    took = core.now() - began,
+  }
+  core.stop()
+end
+
+--- Starts the drain, or brings the deadline of a running one nearer.
+---@param app table
+---@param seconds number
+---@return boolean started false when it was running already
+function drain.start(app, seconds)
+  local deadline = core.now() + seconds
+  if app.draining then
+    app.deadline = math.min(app.deadline, deadline)
+    return false
+  end
+  app.draining, app.deadline = true, deadline
+  app.drain_scope = scope.new { label = "drain" }
+  app.drain_scope:spawn(run, app)
+  return true
+end
+
+return drain

@@ -1,0 +1,26 @@
+--- neap: WebSocket server for Lua, in which everything belongs to a scope.
+--
+-- Each part is loaded when it is first named.
+
+local LOAD = {
+  app = function() return require("neap.app").new end,
+  run = function() return require("neap.task").run end,
+  spawn = function() return require("neap.task").spawn end,
+  sleep = function() return require("neap.task").sleep end,
+  scope = function() return require("neap.scope").new end,
+  now = function() return require("neap.core").now end,
+  codec = function() return require("neap.core").codec end,
+  version = function() return require("neap.core").version end,
+  census = function() return require "neap.census" end,
+}
+
+return setmetatable({}, {
+  __name = "neap",
+  __index = function(neap, name)
+    local load_part = LOAD[name]
+    if not load_part then return nil end
+    local part = load_part()
+    rawset(neap, name, part)
+    return part
+  end,
+})

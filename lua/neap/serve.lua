@@ -1,0 +1,144 @@
+--- Serving: listeners, signals and the lines that a supervisor reads.
+
+local address = require "neap.address"
+local core = require "neap.core"
+local drain = require "neap.drain"
+local log = require "neap.log"
+local origin = require "neap.origin"
+local site = require "neap.site"
+
+local serve = {}
+
+local DEFAULT_URL = "http://127.0.0.1:8080"
+
+--- What the command line says; it goes before what the script says.
+serve.command = {}
+
+-- Says whether a terminal's Ctrl-C reaches this process: only then is SIGINT
+-- someone who waits for the prompt.
+local function is_foreground()
+  local file = io.open("/proc/self/stat", "r")
+  if not file then return false end
+  local fields = file:read("a"):match("^.*%) (.*)$")
+  file:close()
+  local group, terminal, foreground = fields:match("^%a %-?%d+ (%-?%d+) %-?%d+ (%-?%d+) (%-?%d+)")
+  return terminal ~= "0" and group == foreground
+end
+
+local function hosts_for(app, parsed, host)
+  if app.settled.hosts then return app.settled.hosts end
+  local is_local = not parsed.path and origin.is_loopback(host)
+  return is_local and origin.LOOPBACK_HOSTS or nil
+end
+
+--- Opens one listener of a compiled app.
+---@param app table
+---@param url string
+---@return userdata|nil listener
+---@return string|nil message
+---@return string|nil code
+function serve.listen(app, url)
+  local parsed, message = address.parse(url)
+  if not parsed then return nil, message, "io" end
+  local on_request
+  parsed.settings = app.settings
+  parsed.on_request = function(req) return on_request(req) end
+  local listener, failure, code = core.listen(parsed)
+  if not listener then
+    return nil, ("cannot listen on %s: %s"):format(url, failure), code
+  end
+  local host = listener:address()
+  on_request = app.make_handler(hosts_for(app, parsed, host))
+  table.insert(app.listeners, listener)
+  return listener
+end
+
+local function urls_of(how)
+  local listen = serve.command.listen or how.listen or DEFAULT_URL
+  return type(listen) == "table" and listen or { listen }
+end
+
+local function announce(listener)
+  io.stdout:write("neap: listening on ", address.format(listener:address()), "\n")
+  io.stdout:flush()
+end
+
+local function complain(app, message)
+  io.stderr:write("neap: ", app.where or "?", ": ", message, "\n")
+end
+
+local function listen_on_all(app, urls)
+  for _, url in ipairs(urls) do
+    local listener, message = app:listen(url)
+    if not listener then
+      complain(app, message)
+      return false
+    end
+  end
+  return true
+end
+
+local function on_signal(app, seconds)
+  return function(name, count)
+    if name == "hup" then return end
+    if (count or 1) > 1 then os.exit(130) end
+    local is_typed = name == "int" and is_foreground()
+    log.debug("stopping", { signal = name })
+    drain.start(app, is_typed and app.settled["timeouts.close"] or seconds)
+  end
+end
+
+local COUNTED = { "listener", "conn", "stream", "request" }
+
+-- What is still alive though everything that owned it has ended.
+local function count_leaks()
+  collectgarbage()
+  collectgarbage()
+  local counts, leaked = core.counts(), 0
+  for _, class in ipairs(COUNTED) do
+    leaked = leaked + (counts[class] and counts[class].live or 0)
+  end
+  return leaked
+end
+
+local function print_receipt(receipt)
+  io.stdout:write(("neap: drained closed=%d forced=%d cancelled=%d leaked=%d took=%.3f\n"):format(
+    receipt.closed, receipt.forced, receipt.cancelled, receipt.leaked, receipt.took))
+  io.stdout:flush()
+end
+
+local function exit_status(leaked)
+  local mode = serve.command.leaks or os.getenv "NEAP_LEAKS"
+  return mode == "error" and leaked > 0 and 3 or 0
+end
+
+local function give_up(app)
+  for _, listener in ipairs(app.listeners) do listener:close() end
+  app.scope:close()
+  return 1
+end
+
+--- Serves until something drains the app.
+---@param app table
+---@param how table {listen, drain}
+---@return integer status
+function serve.run(app, how)
+  site.expect(how.drain, "number or nil", "drain")
+  serve.has_run = true
+  if not listen_on_all(app, urls_of(how)) then
+    serve.status = give_up(app)
+    return serve.status
+  end
+  local seconds = serve.command.drain or how.drain or app.settled["timeouts.drain"]
+  local signals = core.signals(on_signal(app, seconds))
+  for _, listener in ipairs(app.listeners) do announce(listener) end
+  core.run()
+  signals:close()
+  local receipt = app.receipt or { closed = 0, forced = 0, cancelled = 0, took = 0 }
+  receipt.leaked = count_leaks()
+  print_receipt(receipt)
+  serve.status = exit_status(receipt.leaked)
+  return serve.status
+end
+
+return serve
