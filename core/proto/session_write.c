@@ -1,0 +1,102 @@
+#include "proto/session_internal.h"
+
+#include <string.h>
+
+#include "proto/close_code.h"
+#include "proto/mask.h"
+#include "proto/status.h"
+
+/* Appends the head and leaves room for the payload behind it. */
+static int append_head(const neap_session *s, neap_buffer *out,
+                       neap_frame *frame) {
+  frame->fin = true;
+  frame->masked = s->role == NEAP_CLIENT;
+  if (frame->length > SIZE_MAX - NEAP_FRAME_HEAD_MAX)
+    return NEAP_ENOMEM;
+  if (frame->masked && !s->mask(frame->key))
+    return NEAP_EIO;
+
+  size_t room = NEAP_FRAME_HEAD_MAX + (size_t)frame->length;
+  if (neap_buffer_reserve(out, room) < 0)
+    return NEAP_ENOMEM;
+  out->len += neap_frame_write(frame, out->data + out->len);
+  return NEAP_OK;
+}
+
+int neap_session_append(const neap_session *s, neap_buffer *out,
+                        enum neap_opcode op, const void *data, size_t len) {
+  neap_frame frame = {.opcode = (uint8_t)op, .length = len};
+  int err = append_head(s, out, &frame);
+
+  if (err || len == 0)
+    return err;
+  if (frame.masked)
+    neap_mask_copy(frame.key, 0, out->data + out->len, data, len);
+  else
+    memcpy(out->data + out->len, data, len);
+  out->len += len;
+  return NEAP_OK;
+}
+
+int neap_session_append_close(neap_session *s, neap_buffer *out, uint16_t code,
+                              const char *reason, size_t len) {
+  uint8_t payload[NEAP_FRAME_CONTROL_MAX] = {(uint8_t)(code >> 8),
+                                             (uint8_t)code};
+  size_t size = code == 0 ? 0 : 2 + len;
+
+  if (len > 0)
+    memcpy(payload + 2, reason, len);
+  int err = neap_session_append(s, out, NEAP_OP_CLOSE, payload, size);
+  if (!err)
+    s->close_sent = true;
+  return err;
+}
+
+static int check_send(const neap_session *s, enum neap_opcode op, size_t len) {
+  if (s->close_sent)
+    return NEAP_ECLOSED;
+  if (op == NEAP_OP_TEXT || op == NEAP_OP_BINARY)
+    return NEAP_OK;
+  if (op != NEAP_OP_PING && op != NEAP_OP_PONG)
+    return NEAP_EPROTO;
+  return len <= NEAP_FRAME_CONTROL_MAX ? NEAP_OK : NEAP_EPROTO;
+}
+
+int neap_session_send(neap_session *s, neap_buffer *out, enum neap_opcode op,
+                      const void *data, size_t len) {
+  int err = check_send(s, op, len);
+
+  if (err)
+    return err;
+  if (op == NEAP_OP_TEXT && !neap_utf8_is_valid(data, len))
+    return NEAP_EPROTO;
+  return neap_session_append(s, out, op, data, len);
+}
+
+int neap_session_send_head(neap_session *s, neap_buffer *out,
+                           enum neap_opcode op, size_t len) {
+  neap_frame frame = {.opcode = (uint8_t)op, .length = len};
+  int err = check_send(s, op, len);
+
+  if (err)
+    return err;
+  if (s->role == NEAP_CLIENT)
+    return NEAP_EPROTO;
+  return append_head(s, out, &frame);
+}
+
+int neap_session_may_send(const neap_session *s) {
+  return s->close_sent ? NEAP_ECLOSED : NEAP_OK;
+}
+
+int neap_session_close(neap_session *s, neap_buffer *out, uint16_t code,
+                       const char *reason, size_t len) {
+  if (s->close_sent)
+    return NEAP_ECLOSED;
+  if (code == 0 ? len > 0 : !neap_close_code_is_valid(code))
+    return NEAP_EPROTO;
+  if (len > NEAP_CLOSE_REASON_MAX ||
+      !neap_utf8_is_valid((const uint8_t *)reason, len))
+    return NEAP_EPROTO;
+  return neap_session_append_close(s, out, code, reason, len);
+}
