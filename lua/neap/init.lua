@@ -9,7 +9,7 @@ local LOAD = {
   sleep = function() return require("neap.task").sleep end,
   scope = function() return require("neap.scope").new end,
   now = function() return require("neap.core").now end,
-  codec = function() return require("neap.core").codec end,
+  codec = function() return require "neap.codec" end,
   version = function() return require("neap.core").version end,
   census = function() return require "neap.census" end,
 }

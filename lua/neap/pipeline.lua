@@ -139,7 +139,7 @@ end
 local function conclude(app, req, answer, entry)
   if answer.status ~= 101 then return response.send(req, answer) end
   if app.draining then return response.send(req, refuse_upgrade(app, entry.route, req)) end
-  local headers = response.block(answer.headers)
+  local headers = response.block(rawget(answer, "headers"))
   return req:upgrade(entry.route.core, answer.data, answer.protocol, headers)
 end
 
@@ -164,16 +164,16 @@ end
 ---@param core table neap.core
 ---@return function make make(hosts) returns on_request for a listener that answers `hosts`
 function pipeline.compile(app, core)
-  local not_found, routes, scope = compile(app), app.router, app.scope
+  local not_found, routes, env_mt = compile(app), app.router, request.make_env_mt(app.scope)
   local env_of = core.env
 
   local function dispatch(req)
-    local path, query = request.split_target(req.target)
+    local path = request.split_target(req.target)
     local leaf, values = routes:find(path)
     if values == "bad" then
       return response.send(req, response.refuse(400, "the path is badly encoded"))
     end
-    local env = request.prepare(env_of(req), req, router.decode(path) or path, query, scope)
+    local env = request.prepare(env_of(req), req, env_mt)
     local run, entry = not_found, nil
     local ws = leaf and leaf.entries.WS
     if ws and req:is_upgrade() then
@@ -191,9 +191,13 @@ function pipeline.compile(app, core)
   local unknown_host = refusal(421, "this server does not answer that host name")
 
   return function(hosts)
+    if not hosts then return dispatch end
+    local known -- the last name that was answered: most often the next one too
     return function(req)
-      if hosts and not origin.answers(hosts, req:header "host") then
-        return response.send(req, unknown_host())
+      local host = req:header "host"
+      if host ~= known or not host then
+        if not origin.answers(hosts, host) then return response.send(req, unknown_host()) end
+        known = host
       end
       return dispatch(req)
     end

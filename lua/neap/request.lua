@@ -73,34 +73,45 @@ local function read_headers(req)
 end
 
 local LAZY = {
-  query = function(env) return request.parse_query(env._query) end,
+  path = function(env)
+    local path = request.split_target(env._req.target)
+    return router.decode(path) or path
+  end,
+  query = function(env)
+    local _, query = request.split_target(env._req.target)
+    return request.parse_query(query)
+  end,
   params = function() return {} end,
   ctx = function() return {} end,
   headers = function(env) return read_headers(env._req) end,
   cookies = function(env) return request.parse_cookies(env._req:header "cookie" or "") end,
-  scope = function(env)
-    return scope.new { label = "request", parent = env._parent }
+  scope = function(_, parent)
+    return scope.new { label = "request", parent = parent }
   end,
 }
 
-local env_mt = {
-  __index = function(env, key)
-    local make = LAZY[key]
-    if not make then return nil end
-    local value = make(env)
-    rawset(env, key, value)
-    return value
-  end,
-}
+--- Makes the metatable for the own tables of an app's requests.
+---@param parent table the scope above the requests'
+---@return table env_mt
+function request.make_env_mt(parent)
+  return {
+    __index = function(env, key)
+      local make = LAZY[key]
+      if not make then return nil end
+      local value = make(env, parent)
+      rawset(env, key, value)
+      return value
+    end,
+  }
+end
 
 --- Prepares a request's own table.
 ---@param env table core.env(req)
 ---@param req userdata
----@param path string the decoded path
----@param query string the raw query
----@param parent table the scope above the request's
-function request.prepare(env, req, path, query, parent)
-  env.path, env._query, env._req, env._parent = path, query, req, parent
+---@param env_mt table
+---@return table env
+function request.prepare(env, req, env_mt)
+  env._req = req
   return setmetatable(env, env_mt)
 end
 

@@ -10,6 +10,14 @@ local response = {}
 
 local answer_mt = { __name = "neap.answer" }
 
+-- The answer to an upgrade gets its headers when middleware first adds one.
+function answer_mt.__index(answer, key)
+  if key ~= "headers" then return nil end
+  local headers = {}
+  rawset(answer, key, headers)
+  return headers
+end
+
 local REASON = {
   [200] = "OK", [201] = "Created", [202] = "Accepted", [204] = "No Content",
   [206] = "Partial Content", [301] = "Moved Permanently", [302] = "Found",
@@ -76,10 +84,10 @@ local function check_headers(headers)
 end
 
 --- Returns `headers` as complete lines, sorted by name.
----@param headers table<string, string|string[]>
+---@param headers table<string, string|string[]>|nil
 ---@return string block raises when a header can't be sent
 function response.block(headers)
-  if next(headers) == nil then return "" end
+  if not headers or next(headers) == nil then return "" end
   local lines = each_header(headers)
   for i, line in ipairs(lines) do
     local fault = find_fault(line[1], line[2])
@@ -143,7 +151,7 @@ end
 ---@param protocol string|nil the subprotocol chosen
 ---@return table answer
 function response.upgrade(data, protocol)
-  return setmetatable({ status = 101, headers = {}, data = data, protocol = protocol }, answer_mt)
+  return setmetatable({ status = 101, data = data, protocol = protocol }, answer_mt)
 end
 
 --- Says whether `value` came from response.new and its like.

@@ -35,6 +35,7 @@ describe("origins", function()
     { wide, "https://a.b.example.org", "x", true },
     { wide, "https://A.Example.Org:443", "x", true },
     { wide, "https://example.org", "x", false },
+    { wide, "https://.example.org", "x", false },
     { wide, "https://badexample.org", "x", false },
     { wide, "http://a.example.org", "x", false },
     { wide, "https://a.example.org:8443", "x", false },

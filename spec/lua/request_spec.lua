@@ -8,13 +8,17 @@ describe("a request", function()
     request = require "neap.request"
     request.install(core.methods.request)
     req = core.request {
-      target = "/a?x=1",
+      target = "/%61?x=1&y=a+b%21&x=2&flag&bad=%zz",
       headers = { host = "h", cookie = 'sid="abc"; theme=dark; sid=other; odd' },
     }
-    request.prepare(core.env(req), req, "/a", "x=1&y=a+b%21&x=2&flag&bad=%zz", { label = "app" })
+    request.prepare(core.env(req), req, request.make_env_mt { label = "app" })
   end)
 
   after_each(fake_core.remove)
+
+  it("has its path decoded", function()
+    assert.equal("/a", req.path)
+  end)
 
   it("reads its query when it is looked at", function()
     assert.is_nil(rawget(core.env(req), "query"))
