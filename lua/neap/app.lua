@@ -10,7 +10,8 @@ local router = require "neap.router"
 local scope = require "neap.scope"
 local serve = require "neap.serve"
 local site = require "neap.site"
-local task_form = require "neap.conn"
+
+require "neap.conn" -- what the core calls for each connection
 
 local app = {}
 
@@ -115,7 +116,7 @@ local function run_as_task(route, handler)
   for _, name in ipairs { "open", "message" } do
     if route[name] then site.fail("a route is either a function or %s, not both", name) end
   end
-  route.open = function(conn, req) return task_form.handle(conn, req, handler) end
+  route.task = handler
 end
 
 --- Serves WebSockets on `path`.
@@ -196,8 +197,9 @@ end
 
 local function make_core_route(route, settings)
   return core.route {
-    settings = settings, open = route.open, message = route.message, close = route.close,
-    writable = route.writable, draining = route.draining, error = route.error,
+    settings = settings, open = route.open, task = route.task, message = route.message,
+    writable = route.writable, draining = route.draining, close = route.close,
+    error = route.error,
   }
 end
 

@@ -79,9 +79,11 @@ local function listen_on_all(app, urls)
 end
 
 local function on_signal(app, seconds)
-  return function(name, count)
+  local count = 0
+  return function(name)
     if name == "hup" then return end
-    if (count or 1) > 1 then os.exit(130) end
+    count = count + 1
+    if count > 1 then os.exit(130) end
     local is_typed = name == "int" and is_foreground()
     log.debug("stopping", { signal = name })
     drain.start(app, is_typed and app.settled["timeouts.close"] or seconds)

@@ -81,11 +81,13 @@ describe("an app", function()
   end)
 
   it("runs a function as a task of the connection", function()
-    local got
-    app:ws("/", function(conn, req) got = { conn, req } end)
+    app:ws("/", ok)
+    app:ws("/limited", { limits = { message = "1K" } }, ok)
     assert(app:listen "http://127.0.0.1:0")
-    app.routes[1].core.open("conn", "req")
-    assert.same({ "conn", "req" }, got)
+    for _, route in ipairs(app.routes) do
+      assert.equal(ok, route.core.task)
+      assert.is_nil(route.core.open)
+    end
   end)
 end)
 

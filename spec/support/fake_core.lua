@@ -128,7 +128,7 @@ function fake_core.install()
   package.loaded["neap.core"] = core
   package.loaded["neap.scope"] = make_scope()
   package.loaded["neap.task"] = {}
-  package.loaded["neap.conn"] = { handle = function(conn, req, fn) return fn(conn, req) end }
+  package.loaded["neap.conn"] = {}
   return core
 end
 
