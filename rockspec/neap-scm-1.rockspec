@@ -2,7 +2,7 @@ rockspec_format = "3.0"
 package = "neap"
 version = "scm-1"
 source = {
-  url = "git+https://github.com/neap/neap.git",
+  url = ".",
 }
 description = {
   summary = "WebSocket server and client for Lua on a C core",
