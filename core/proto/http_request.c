@@ -107,12 +107,10 @@ static int check_authority(neap_http_scan *scan) {
     return 1;
 
   size_t skip = scheme_length(src, target.len);
-  if (skip > target.len)
-    skip = target.len;
-  size_t end = skip;
+  size_t end = skip; /* past the target's end when the scheme is cut short */
   while (end < target.len && src[end] != '/' && src[end] != '?')
     end++;
-  if (!neap_http_is_authority(src + skip, end - skip))
+  if (end > target.len || !neap_http_is_authority(src + skip, end - skip))
     return neap_http_scan_refuse(scan, 400, "The target names no host.");
   if (scan->host < 0)
     return 1;
