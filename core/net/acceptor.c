@@ -58,17 +58,26 @@ static bool is_passing(int error) {
          error == EPERM;
 }
 
+static void greet(neap_acceptor *acceptor, int fd,
+                  const struct sockaddr_storage *from) {
+  neap_address address;
+  neap_conn *conn;
+  neap_address_read(&address, from);
+  neap_conn_new(&conn, acceptor->loop, fd, acceptor->settings, acceptor->tag,
+                &address);
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events) {
   neap_acceptor *acceptor = poll->data;
   (void)status;
   (void)events;
   for (int i = 0; i < BATCH && !acceptor->is_closing; i++) {
-    int fd =
-      accept4(acceptor->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    neap_conn *conn;
+    struct sockaddr_storage from = {0};
+    socklen_t len = sizeof from;
+    int fd = accept4(acceptor->fd, (struct sockaddr *)&from, &len,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      neap_conn_new(&conn, acceptor->loop, fd, acceptor->settings,
-                    acceptor->tag);
+      greet(acceptor, fd, &from);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       return;
     } else if (errno == EMFILE || errno == ENFILE) {
@@ -84,15 +93,11 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
 static int from_errno(int error, char *detail, size_t size) {
   snprintf(detail, size, "%s", strerror(error));
   switch (error) {
-  case EADDRINUSE:
-    return NEAP_EBUSY;
-  case EACCES:
-  case EPERM:
-    return NEAP_EREFUSED;
-  case ENOMEM:
-    return NEAP_ENOMEM;
-  default:
-    return NEAP_EIO;
+    case EADDRINUSE: return NEAP_EBUSY;
+    case EACCES:
+    case EPERM: return NEAP_EREFUSED;
+    case ENOMEM: return NEAP_ENOMEM;
+    default: return NEAP_EIO;
   }
 }
 
@@ -138,8 +143,7 @@ static int bind_to(const struct sockaddr *address, socklen_t len, int *error) {
 
 int neap_acceptor_open_tcp(neap_acceptor **out, neap_loop *loop,
                            const char *host, uint16_t port,
-                           neap_settings *settings, char *detail,
-                           size_t size) {
+                           neap_settings *settings, char *detail, size_t size) {
   struct addrinfo *found;
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                            .ai_flags = AI_PASSIVE | AI_NUMERICSERV};

@@ -20,8 +20,8 @@ typedef struct neap_acceptor {
   neap_timer retry;
   neap_loop *loop;
   neap_settings *settings;
-  void *peer; /* the binding's; NULL when it has let go */
-  char *path; /* of a unix socket, to unlink */
+  void *peer;   /* the binding's; NULL when it has let go */
+  char *path;   /* of a unix socket, to unlink */
   uint32_t tag; /* the binding's name for it */
   int fd;
   int spare;

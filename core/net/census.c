@@ -37,7 +37,7 @@ void neap_census_remove(neap_census *census, enum neap_class class,
 void neap_census_open(neap_census *census, neap_born *born,
                       enum neap_class class, uint64_t now) {
   born->at = now;
-  born->class = (uint8_t)class;
+  born->class = (uint8_t) class;
   neap_list_append(&census->tally[class].living, &born->link);
   neap_census_add(census, class, 0);
 }

@@ -11,29 +11,29 @@
 
 #include "net/list.h"
 
-#define NEAP_CLASS_MAP(X)       \
-  X(LISTENER, "listener")       \
-  X(CONN, "conn")               \
-  X(STREAM, "stream")           \
-  X(TLS, "tls")                 \
-  X(TIMER, "timer")             \
-  X(TASK, "task")               \
-  X(SCOPE, "scope")             \
-  X(REQUEST, "request")         \
+#define NEAP_CLASS_MAP(X)         \
+  X(LISTENER, "listener")         \
+  X(CONN, "conn")                 \
+  X(STREAM, "stream")             \
+  X(TLS, "tls")                   \
+  X(TIMER, "timer")               \
+  X(TASK, "task")                 \
+  X(SCOPE, "scope")               \
+  X(REQUEST, "request")           \
   X(SUBSCRIPTION, "subscription") \
-  X(TOPIC, "topic")             \
+  X(TOPIC, "topic")               \
   X(FRAME_BUFFER, "frame_buffer") \
-  X(DEFLATE, "deflate")         \
-  X(INFLATE, "inflate")         \
-  X(CLIENT, "client")           \
-  X(SERVICE, "service")         \
+  X(DEFLATE, "deflate")           \
+  X(INFLATE, "inflate")           \
+  X(CLIENT, "client")             \
+  X(SERVICE, "service")           \
   X(LUA_REF, "lua_ref")
 
 enum neap_class {
 #define X(symbol, name) NEAP_CLASS_##symbol,
   NEAP_CLASS_MAP(X)
 #undef X
-  NEAP_CLASS_COUNT,
+    NEAP_CLASS_COUNT,
 };
 
 /* Stands inside each counted object. A zeroed one has not been born. */

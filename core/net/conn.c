@@ -1,6 +1,6 @@
 #include "net/conn.h"
 
-#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +19,11 @@ enum { SHUTDOWN_MS = 2000, CLOSE_MS = 5000 };
 
 const char *neap_cause_name(enum neap_cause cause) {
   switch (cause) {
-#define X(symbol, name)    \
-  case NEAP_CAUSE_##symbol: \
-    return name;
+#define X(symbol, name) \
+  case NEAP_CAUSE_##symbol: return name;
     NEAP_CAUSE_MAP(X)
 #undef X
-  case NEAP_CAUSE_NONE:
-    break;
+    case NEAP_CAUSE_NONE: break;
   }
   return "none";
 }
@@ -40,7 +38,8 @@ static void set_option(int fd, int option, int value) {
 }
 
 int neap_conn_new(neap_conn **out, neap_loop *loop, int fd,
-                  neap_settings *settings, uint32_t tag) {
+                  neap_settings *settings, uint32_t tag,
+                  const neap_address *address) {
   neap_conn *conn = calloc(1, sizeof *conn);
   if (conn == NULL || uv_poll_init(&loop->uv, &conn->poll, fd)) {
     free(conn);
@@ -51,6 +50,7 @@ int neap_conn_new(neap_conn **out, neap_loop *loop, int fd,
   conn->loop = loop;
   conn->fd = fd;
   conn->tag = tag;
+  conn->address = *address;
   conn->settings = neap_settings_retain(settings);
   conn->id = ++loop->last_conn_id;
   neap_list_init(&conn->subscriptions);
@@ -102,7 +102,8 @@ int neap_conn_upgrade(neap_conn *conn, neap_settings *settings,
   conn->state = NEAP_CONN_OPEN;
   err = open_session(conn);
   neap_census_add(&conn->loop->census, NEAP_CLASS_CONN, 0);
-  set_option(conn->fd, TCP_USER_TIMEOUT, (int)(settings->ping + settings->pong));
+  set_option(conn->fd, TCP_USER_TIMEOUT,
+             (int)(settings->ping + settings->pong));
   neap_conn_arm_open(conn);
   neap_conn_update_interest(conn);
   if (err)
@@ -116,8 +117,7 @@ int neap_conn_answer(neap_conn *conn, const neap_http_answer *answer) {
   char date[40];
   time_t now = time(NULL);
   struct tm tm;
-  strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT",
-           gmtime_r(&now, &tm));
+  strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
   int err = neap_http_write_answer(neap_conn_cork(conn), answer, date);
   if (err) {
     neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
@@ -156,8 +156,8 @@ static void remember_cause(neap_conn *conn, enum neap_cause cause,
 }
 
 void neap_conn_begin_closing(neap_conn *conn, enum neap_cause cause,
-                             enum neap_by by, uint16_t code,
-                             const char *reason, size_t reason_len) {
+                             enum neap_by by, uint16_t code, const char *reason,
+                             size_t reason_len) {
   remember_cause(conn, cause, by, code, reason, reason_len);
   conn->state = NEAP_CONN_CLOSING;
   conn->is_resumed |= conn->is_paused;
@@ -198,8 +198,7 @@ void neap_conn_fail(neap_conn *conn) {
                           : code == NEAP_CLOSE_POLICY   ? NEAP_CAUSE_RATE
                           : code == NEAP_CLOSE_INTERNAL ? NEAP_CAUSE_ERROR
                                                         : NEAP_CAUSE_PROTOCOL;
-  enum neap_by by =
-    cause == NEAP_CAUSE_PROTOCOL ? NEAP_BY_PEER : NEAP_BY_LOCAL;
+  enum neap_by by = cause == NEAP_CAUSE_PROTOCOL ? NEAP_BY_PEER : NEAP_BY_LOCAL;
   if (conn->state == NEAP_CONN_OPEN)
     neap_conn_begin_closing(conn, cause, by, code, text,
                             text ? strlen(text) : 0);
@@ -323,12 +322,9 @@ static void ask_for_pong(neap_conn *conn) {
 static neap_conn *owner_of(neap_deadline *deadline,
                            enum neap_deadline_kind kind) {
   switch (kind) {
-  case NEAP_DEADLINE_IDLE:
-    return NEAP_CONTAINER(deadline, neap_conn, idle);
-  case NEAP_DEADLINE_WRITE:
-    return NEAP_CONTAINER(deadline, neap_conn, write);
-  default:
-    return NEAP_CONTAINER(deadline, neap_conn, deadline);
+    case NEAP_DEADLINE_IDLE: return NEAP_CONTAINER(deadline, neap_conn, idle);
+    case NEAP_DEADLINE_WRITE: return NEAP_CONTAINER(deadline, neap_conn, write);
+    default: return NEAP_CONTAINER(deadline, neap_conn, deadline);
   }
 }
 
@@ -336,41 +332,21 @@ void neap_conn_on_deadline(neap_deadline *deadline,
                            enum neap_deadline_kind kind) {
   neap_conn *conn = owner_of(deadline, kind);
   switch (kind) {
-  case NEAP_DEADLINE_PING:
-    ask_for_pong(conn);
-    break;
-  case NEAP_DEADLINE_PONG:
-    neap_conn_abort(conn, NEAP_CAUSE_NO_PONG, NEAP_BY_LOCAL);
-    break;
-  case NEAP_DEADLINE_IDLE:
-    neap_conn_close(conn, NEAP_CAUSE_IDLE, NEAP_BY_LOCAL,
-                    NEAP_CLOSE_GOING_AWAY, "idle", 4);
-    break;
-  case NEAP_DEADLINE_WRITE:
-    neap_conn_abort(conn, NEAP_CAUSE_WRITE_TIMEOUT, NEAP_BY_LOCAL);
-    break;
-  default:
-    on_close_deadline(conn);
+    case NEAP_DEADLINE_PING: ask_for_pong(conn); break;
+    case NEAP_DEADLINE_PONG:
+      neap_conn_abort(conn, NEAP_CAUSE_NO_PONG, NEAP_BY_LOCAL);
+      break;
+    case NEAP_DEADLINE_IDLE:
+      neap_conn_close(conn, NEAP_CAUSE_IDLE, NEAP_BY_LOCAL,
+                      NEAP_CLOSE_GOING_AWAY, "idle", 4);
+      break;
+    case NEAP_DEADLINE_WRITE:
+      neap_conn_abort(conn, NEAP_CAUSE_WRITE_TIMEOUT, NEAP_BY_LOCAL);
+      break;
+    default: on_close_deadline(conn);
   }
 }
 
 size_t neap_conn_remote(const neap_conn *conn, char *dst, size_t size) {
-  struct sockaddr_storage address;
-  socklen_t len = sizeof address;
-  char host[INET6_ADDRSTRLEN];
-  int n = 0;
-  if (getpeername(conn->fd, (struct sockaddr *)&address, &len))
-    n = snprintf(dst, size, "unknown");
-  else if (address.ss_family == AF_INET) {
-    const struct sockaddr_in *in = (const void *)&address;
-    inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-    n = snprintf(dst, size, "%s:%d", host, ntohs(in->sin_port));
-  } else if (address.ss_family == AF_INET6) {
-    const struct sockaddr_in6 *in = (const void *)&address;
-    inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
-    n = snprintf(dst, size, "[%s]:%d", host, ntohs(in->sin6_port));
-  } else {
-    n = snprintf(dst, size, "unix");
-  }
-  return (size_t)n < size ? (size_t)n : size - 1;
+  return neap_address_write(&conn->address, dst, size);
 }

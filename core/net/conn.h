@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "net/address.h"
 #include "net/loop.h"
 #include "net/settings.h"
 #include "proto/answer.h"
@@ -66,7 +67,7 @@ typedef struct neap_why {
   bool clean; /* Close frames went both ways */
   const char *reason;
   size_t reason_len;
-  uint64_t age; /* milliseconds */
+  uint64_t age;  /* milliseconds */
   uint64_t sent; /* messages */
   uint64_t received;
 } neap_why;
@@ -109,13 +110,14 @@ struct neap_conn {
   uint64_t sent;
   uint64_t received;
   char *reason; /* of a close that had one */
+  neap_address address;
   int fd;
   uint32_t tag;
   uint16_t code;
   uint8_t state;
   uint8_t cause;
   uint8_t by;
-  uint8_t interest;    /* what libuv polls for */
+  uint8_t interest; /* what libuv polls for */
   bool is_websocket;
   bool is_paused;      /* the binding has no room: read nothing */
   bool is_lingering;   /* the binding still delivers what was received */
@@ -131,14 +133,14 @@ struct neap_conn {
 /* Takes over an accepted descriptor, also when it fails. tag names the
  * listener to the binding. */
 int neap_conn_new(neap_conn **out, neap_loop *loop, int fd,
-                  neap_settings *settings, uint32_t tag);
+                  neap_settings *settings, uint32_t tag,
+                  const neap_address *address);
 
 /* HEAD is over: writes the 101 and opens the WebSocket under settings. extra
  * is further header lines. NEAP_ECLOSED when the peer is gone. */
 int neap_conn_upgrade(neap_conn *conn, neap_settings *settings,
                       const char *accept, const char *protocol,
-                      size_t protocol_len, const char *extra,
-                      size_t extra_len);
+                      size_t protocol_len, const char *extra, size_t extra_len);
 
 /* Writes an HTTP answer (headers: further lines; Date, Content-Length and
  * Connection are added) and ends the connection. */

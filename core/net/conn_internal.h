@@ -10,8 +10,8 @@ void neap_conn_release(neap_conn *conn);
 void neap_conn_abort(neap_conn *conn, enum neap_cause cause, enum neap_by by);
 void neap_conn_fail(neap_conn *conn);
 void neap_conn_begin_closing(neap_conn *conn, enum neap_cause cause,
-                             enum neap_by by, uint16_t code,
-                             const char *reason, size_t reason_len);
+                             enum neap_by by, uint16_t code, const char *reason,
+                             size_t reason_len);
 void neap_conn_arm_open(neap_conn *conn);
 /* A head that is wrong gets its answer without the binding. */
 void neap_conn_refuse(neap_conn *conn, int status, const char *text);

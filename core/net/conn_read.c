@@ -83,22 +83,18 @@ static void on_ping(neap_conn *conn) {
 
 static void on_event(neap_conn *conn, const neap_event *event) {
   switch (event->opcode) {
-  case NEAP_OP_CLOSE:
-    on_close_frame(conn, event);
-    return;
-  case NEAP_OP_PING:
-    on_ping(conn);
-    return;
-  case NEAP_OP_PONG:
-    if (conn->peer)
-      conn->loop->events->pong(conn, event);
-    return;
-  default:
-    if (conn->state != NEAP_CONN_OPEN)
+    case NEAP_OP_CLOSE: on_close_frame(conn, event); return;
+    case NEAP_OP_PING: on_ping(conn); return;
+    case NEAP_OP_PONG:
+      if (conn->peer)
+        conn->loop->events->pong(conn, event);
       return;
-    conn->received++;
-    touch_idle(conn);
-    conn->loop->events->message(conn, event);
+    default:
+      if (conn->state != NEAP_CONN_OPEN)
+        return;
+      conn->received++;
+      touch_idle(conn);
+      conn->loop->events->message(conn, event);
   }
 }
 
@@ -109,8 +105,7 @@ static void take_events(neap_conn *conn) {
   int got = 0;
   conn->is_reading = true;
   while (conn->is_websocket && neap_conn_is_live(conn) && !conn->is_paused) {
-    got =
-      neap_session_next(&conn->session, &event, neap_conn_cork(conn));
+    got = neap_session_next(&conn->session, &event, neap_conn_cork(conn));
     if (got <= 0)
       break;
     on_event(conn, &event);

@@ -21,9 +21,9 @@ static ssize_t write_vectors(neap_conn *conn, struct iovec *vectors,
   struct msghdr message = {.msg_iov = vectors, .msg_iovlen = (size_t)count};
   ssize_t n;
   do
-    n = count == 1 ? send(conn->fd, vectors->iov_base, vectors->iov_len,
-                          MSG_NOSIGNAL)
-                   : sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+    n = count == 1
+          ? send(conn->fd, vectors->iov_base, vectors->iov_len, MSG_NOSIGNAL)
+          : sendmsg(conn->fd, &message, MSG_NOSIGNAL);
   while (n < 0 && errno == EINTR);
   if (n < 0 && is_full(errno))
     return 0;
@@ -184,8 +184,7 @@ int neap_conn_send_frame(neap_conn *conn, neap_frame_buffer *frame) {
   if (conn->loop->corked == conn)
     err = neap_buffer_append(&conn->loop->cork, frame->bytes, frame->len);
   else
-    err =
-      neap_queue_append_frame(&conn->queue, &conn->loop->segments, frame);
+    err = neap_queue_append_frame(&conn->queue, &conn->loop->segments, frame);
   if (err)
     return err;
   conn->sent++;

@@ -40,14 +40,14 @@ typedef struct neap_loop {
   neap_segment_pool segments;
   struct neap_topics *topics;
 
-  uint8_t *receive;        /* the receive buffer of all connections */
-  neap_buffer cork;        /* what one callback has written so far */
+  uint8_t *receive;         /* the receive buffer of all connections */
+  neap_buffer cork;         /* what one callback has written so far */
   struct neap_conn *corked; /* whose bytes those are */
-  neap_link dirty;         /* connections with a queue to flush this turn */
+  neap_link dirty;          /* connections with a queue to flush this turn */
 
   const struct neap_conn_events *events;
-  void *peer;                   /* the binding's */
-  bool (*on_turn)(void *peer);  /* true: there is more to do at once */
+  void *peer;                     /* the binding's */
+  bool (*on_turn)(void *peer);    /* true: there is more to do at once */
   void (*on_starved)(void *peer); /* descriptors ran out */
   uint64_t last_conn_id;
   uint64_t shed; /* connections refused for want of descriptors */

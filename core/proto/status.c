@@ -3,8 +3,7 @@
 const char *neap_status_name(int status) {
   switch (status) {
 #define X(symbol, value, name, text) \
-  case symbol:                       \
-    return name;
+  case symbol: return name;
     NEAP_STATUS_MAP(X)
 #undef X
   }
@@ -14,8 +13,7 @@ const char *neap_status_name(int status) {
 const char *neap_status_text(int status) {
   switch (status) {
 #define X(symbol, value, name, text) \
-  case symbol:                       \
-    return text;
+  case symbol: return text;
     NEAP_STATUS_MAP(X)
 #undef X
   }

@@ -1,0 +1,219 @@
+#include "bind/conn.h"
+
+#include <string.h>
+
+#include "bind/fields.h"
+#include "proto/status.h"
+
+neap_conn_box *neap_conn_check(lua_State *L, int index) {
+  return luaL_checkudata(L, index, NEAP_CONN_CLASS);
+}
+
+/* The box is whole before anything that may run a finaliser. */
+neap_conn_box *neap_conn_handle(neap_runtime *rt, lua_State *L, neap_conn *conn,
+                                neap_route *route) {
+  neap_collect_if_grown(rt, L);
+  neap_conn_box *box = lua_newuserdatauv(L, sizeof *box, 2);
+  *box = (neap_conn_box){
+    .peer.kind = NEAP_PEER_CONN, .slot = LUA_NOREF, .rt = rt, .id = conn->id};
+  luaL_setmetatable(L, NEAP_CONN_CLASS);
+  lua_pushvalue(L, -1);
+  box->slot = neap_ref(rt, L);
+  box->conn = conn;
+  box->route = neap_route_retain(route);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, NEAP_CONN_DATA);
+  return box;
+}
+
+void neap_conn_push_life(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  if (lua_getiuservalue(L, index, NEAP_CONN_LIFE) == LUA_TTABLE)
+    return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, index, NEAP_CONN_LIFE);
+}
+
+static const char *state_name(const neap_conn_box *box) {
+  if (box->conn == NULL)
+    return "closed";
+  switch (box->conn->state) {
+    case NEAP_CONN_OPEN: return "open";
+    case NEAP_CONN_CLOSED: return "closed";
+    default: return "closing";
+  }
+}
+
+static int push_from_life(lua_State *L, const char *key) {
+  if (lua_getiuservalue(L, 1, NEAP_CONN_LIFE) != LUA_TTABLE)
+    return 0;
+  lua_getfield(L, -1, key);
+  return 1;
+}
+
+static int push_remote(lua_State *L, const neap_conn_box *box) {
+  char remote[80];
+  if (box->conn == NULL)
+    return push_from_life(L, "remote");
+  lua_pushlstring(L, remote,
+                  neap_conn_remote(box->conn, remote, sizeof remote));
+  return 1;
+}
+
+static int push_field(lua_State *L, neap_conn_box *box, const char *key) {
+  switch (neap_field_of(key)) {
+    case NEAP_FIELD_ID: lua_pushinteger(L, (lua_Integer)box->id); return 1;
+    case NEAP_FIELD_DATA: lua_getiuservalue(L, 1, NEAP_CONN_DATA); return 1;
+    case NEAP_FIELD_STATE: lua_pushstring(L, state_name(box)); return 1;
+    case NEAP_FIELD_REMOTE: return push_remote(L, box);
+    case NEAP_FIELD_PROTOCOL: return push_from_life(L, "protocol");
+    case NEAP_FIELD_REQUEST: neap_weak_get(L, &box->id); return 1;
+    default: return 0;
+  }
+}
+
+static int conn_index(lua_State *L) {
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
+    return 1;
+  if (lua_type(L, 2) != LUA_TSTRING)
+    return 0;
+  return push_field(L, lua_touserdata(L, 1), lua_tostring(L, 2));
+}
+
+static int conn_newindex(lua_State *L) {
+  neap_conn_check(L, 1);
+  const char *key = luaL_checkstring(L, 2);
+  if (strcmp(key, "data"))
+    return luaL_error(L,
+                      "a connection has no field '%s' to set: keep what is "
+                      "yours in conn.data",
+                      key);
+  lua_settop(L, 3);
+  lua_setiuservalue(L, 1, NEAP_CONN_DATA);
+  return 0;
+}
+
+/* conn <close>: 1000, or 1011 when an error passes by */
+static int conn_close_scope(lua_State *L) {
+  neap_conn_box *box = neap_conn_check(L, 1);
+  bool failed = !lua_isnoneornil(L, 2);
+  if (box->conn)
+    neap_conn_close(box->conn, failed ? NEAP_CAUSE_ERROR : NEAP_CAUSE_CLOSED,
+                    NEAP_BY_LOCAL, failed ? 1011 : 1000, NULL, 0);
+  return 0;
+}
+
+/* Only a detached one gets here while the state lives: nobody remembers it,
+ * so it is closed, and counted as abandoned. It never calls Lua. */
+static int conn_gc(lua_State *L) {
+  neap_conn_box *box = neap_conn_check(L, 1);
+  neap_conn *conn = box->conn;
+  if (box->rt->loop == NULL)
+    return 0;
+  box->conn = NULL;
+  box->receiver = NULL;
+  neap_inbox_clear(&box->inbox, &box->rt->loop->census);
+  if (conn) {
+    conn->peer = NULL;
+    box->rt->abandoned++;
+    neap_conn_linger(conn, false);
+    neap_conn_close(conn, NEAP_CAUSE_ABANDONED, NEAP_BY_LOCAL, 1001, NULL, 0);
+  }
+  if (box->route)
+    neap_route_release(box->route);
+  box->route = NULL;
+  return 0;
+}
+
+static int conn_tostring(lua_State *L) {
+  neap_conn_box *box = neap_conn_check(L, 1);
+  lua_pushfstring(L, "neap.conn #%d (%s)", (int)box->id, state_name(box));
+  return 1;
+}
+
+/* core.life(conn) -> the table of what the scripting layer keeps for it */
+static int conn_life(lua_State *L) {
+  neap_conn_check(L, 1);
+  if (lua_toboolean(L, 2) ||
+      lua_getiuservalue(L, 1, NEAP_CONN_LIFE) == LUA_TTABLE) {
+    neap_conn_push_life(L, 1);
+    return 1;
+  }
+  return 0;
+}
+
+/* core.route_scope(conn) -> the scope that its route was made with */
+static int route_scope(lua_State *L) {
+  neap_conn_box *box = neap_conn_check(L, 1);
+  if (box->route == NULL || !neap_route_has(box->route, NEAP_HANDLER_SCOPE))
+    return 0;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, box->route->handlers[NEAP_HANDLER_SCOPE]);
+  return 1;
+}
+
+/* core.queue_limit(conn) -> bytes, 0 for none */
+static int queue_limit(lua_State *L) {
+  neap_conn_box *box = neap_conn_check(L, 1);
+  lua_pushinteger(L, box->conn ? (lua_Integer)box->conn->settings->queue : 0);
+  return 1;
+}
+
+static int conns_next(lua_State *L) {
+  lua_Integer i = luaL_checkinteger(L, lua_upvalueindex(2)) + 1;
+  lua_pushinteger(L, i);
+  lua_copy(L, -1, lua_upvalueindex(2));
+  lua_rawgeti(L, lua_upvalueindex(1), i);
+  return 1;
+}
+
+/* core.conns() -> iterator over those that are open now */
+static int conns(lua_State *L) {
+  neap_runtime *rt = neap_runtime_of(L);
+  lua_newtable(L);
+  if (rt->loop) {
+    neap_link *list = &rt->loop->census.tally[NEAP_CLASS_STREAM].living;
+    lua_Integer count = 0;
+    for (neap_link *l = list->next; l != list; l = l->next) {
+      neap_conn *conn = NEAP_CONTAINER(l, neap_conn, born.link);
+      neap_conn_box *box = conn->peer;
+      if (conn->state != NEAP_CONN_OPEN || box == NULL)
+        continue;
+      if (box->slot != LUA_NOREF)
+        lua_rawgeti(L, LUA_REGISTRYINDEX, box->slot);
+      else
+        neap_weak_get(L, box);
+      lua_rawseti(L, -2, ++count);
+    }
+  }
+  lua_pushinteger(L, 0);
+  lua_pushcclosure(L, conns_next, 2);
+  return 1;
+}
+
+void neap_bind_conn(lua_State *L) {
+  static const luaL_Reg metamethods[] = {{"__gc", conn_gc},
+                                         {"__close", conn_close_scope},
+                                         {"__newindex", conn_newindex},
+                                         {"__tostring", conn_tostring},
+                                         {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"conns", conns},
+                                       {"life", conn_life},
+                                       {"publish", neap_publish},
+                                       {"send_ping", neap_send_ping},
+                                       {"close_as", neap_close_as},
+                                       {"route_scope", route_scope},
+                                       {"queue_limit", queue_limit},
+                                       {NULL, NULL}};
+  neap_class(L, NEAP_CONN_CLASS, neap_conn_methods, metamethods);
+  lua_getfield(L, -1, "__index");
+  neap_runtime_open(L);
+  luaL_setfuncs(L, neap_conn_receive_methods, 1);
+  lua_pop(L, 1);
+  neap_open_class(L, "conn", conn_index);
+  lua_pop(L, 1);
+  neap_runtime_open(L);
+  luaL_setfuncs(L, functions, 1);
+}

@@ -1,0 +1,347 @@
+/* What the loop tells a connection's handle, on the road into Lua. */
+
+#include <string.h>
+
+#include "bind/conn.h"
+#include "proto/status.h"
+
+enum { UNREAD_MAX = 4096 };
+
+static neap_conn_box *box_of(neap_conn *conn) {
+  neap_peer *peer = conn->peer;
+  return peer && peer->kind == NEAP_PEER_CONN ? conn->peer : NULL;
+}
+
+static void push_handle(lua_State *L, neap_conn_box *box) {
+  if (box->slot != LUA_NOREF)
+    lua_rawgeti(L, LUA_REGISTRYINDEX, box->slot);
+  else
+    neap_weak_get(L, box);
+}
+
+static void push_handler(lua_State *L, const neap_route *route,
+                         enum neap_handler handler) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, route->handlers[handler]);
+}
+
+static void push_kind(lua_State *L, const neap_runtime *rt,
+                      enum neap_opcode opcode) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX,
+              opcode == NEAP_OP_TEXT ? rt->text : rt->binary);
+}
+
+/* An error in a handler: the scripting layer logs it, the peer gets 1011. */
+static void on_error(neap_conn_box *box, neap_task *task) {
+  lua_State *L = box->rt->L;
+  if (box->route && neap_push_hook(box->rt, L, NEAP_HOOK_CONN_ERROR)) {
+    push_handle(L, box);
+    lua_pushvalue(task->co, -1);
+    lua_xmove(task->co, L, 1);
+    luaL_traceback(L, task->co, luaL_tolstring(L, -1, NULL), 0);
+    lua_remove(L, -2);
+    push_handler(L, box->route, NEAP_HANDLER_ERROR);
+    lua_call(L, 4, 0);
+  }
+  if (box->conn)
+    neap_conn_close(box->conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
+                    "handler failed", 14);
+}
+
+/* Something of the route has ended: what waited for it goes on. */
+static void callback_done(neap_task *task, int status, int count) {
+  neap_conn_box *box = task->arg;
+  (void)count;
+  box->is_busy = false;
+  if (status != LUA_OK)
+    on_error(box, task);
+  neap_conn_deliver(box);
+}
+
+static void open_done(neap_task *task, int status, int count) {
+  neap_conn_box *box = task->arg;
+  neap_weak_clear(box->rt->L, &box->id);
+  callback_done(task, status, count);
+}
+
+/* A task handler: its return closes with 1000, its error with 1011. */
+static void task_done(neap_task *task, int status, int count) {
+  neap_conn_box *box = task->arg;
+  (void)count;
+  neap_weak_clear(box->rt->L, &box->id);
+  if (status != LUA_OK)
+    on_error(box, task);
+  else if (box->conn)
+    neap_conn_close(box->conn, NEAP_CAUSE_CLOSED, NEAP_BY_LOCAL, 1000, NULL, 0);
+}
+
+/* A string that message returned is the reply, in the kind that came. */
+static void message_done(neap_task *task, int status, int count) {
+  neap_conn_box *box = task->arg;
+  if (status == LUA_OK && count > 0 && box->conn) {
+    size_t len;
+    const char *reply = lua_type(task->co, -count) == LUA_TSTRING
+                          ? lua_tolstring(task->co, -count, &len)
+                          : NULL;
+    if (reply)
+      neap_conn_send(box->conn, (enum neap_opcode)task->kind, reply, len);
+  }
+  callback_done(task, status, count);
+}
+
+static neap_task *take_callback(neap_conn_box *box, lua_State *L,
+                                neap_task_done *done) {
+  neap_task *task = neap_task_take(box->rt, L);
+  task->done = done;
+  task->arg = box;
+  task->owner_slot = box->slot;
+  return task;
+}
+
+static void call_message(neap_conn_box *box, enum neap_opcode opcode,
+                         const uint8_t *data, size_t len) {
+  neap_runtime *rt = box->rt;
+  neap_task *task = take_callback(box, rt->L, message_done);
+  lua_State *co = task->co;
+  task->kind = (uint8_t)opcode;
+  push_handler(co, box->route, NEAP_HANDLER_MESSAGE);
+  push_handle(co, box);
+  lua_pushlstring(co, (const char *)data, len);
+  push_kind(co, rt, opcode);
+  box->is_busy = true;
+  neap_task_start(task, 3);
+}
+
+void neap_conn_deliver(neap_conn_box *box) {
+  neap_census *census = &box->rt->loop->census;
+  neap_letter *letter;
+  if (box->is_delivering || box->route == NULL ||
+      !neap_route_has(box->route, NEAP_HANDLER_MESSAGE))
+    return;
+  box->is_delivering = true;
+  while (!box->is_busy && (letter = neap_inbox_take(&box->inbox)) != NULL) {
+    call_message(box, letter->opcode, letter->data, letter->len);
+    neap_letter_free(letter, census);
+  }
+  box->is_delivering = false;
+  if (box->inbox.first == NULL && box->conn) {
+    neap_conn_resume(box->conn);
+    neap_conn_linger(box->conn, false);
+  }
+}
+
+struct arrival {
+  neap_conn_box *box;
+  const neap_event *event;
+};
+
+/* A route that only sends, and a script that has never asked: what comes is
+ * kept shortly, in case it asks yet, and is not hoarded. */
+static bool is_unwanted(const neap_conn_box *box) {
+  return !box->has_reader && box->inbox.bytes > UNREAD_MAX &&
+         !neap_route_has(box->route, NEAP_HANDLER_MESSAGE) &&
+         !neap_route_has(box->route, NEAP_HANDLER_TASK);
+}
+
+static void put_in_inbox(neap_conn_box *box, const neap_event *event) {
+  neap_conn *conn = box->conn;
+  if (is_unwanted(box))
+    return;
+  if (neap_inbox_put(&box->inbox, &conn->loop->census, event)) {
+    neap_conn_close(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
+                    "out of memory", 13);
+    return;
+  }
+  neap_conn_linger(conn, true);
+  if (box->inbox.bytes > conn->settings->message)
+    neap_conn_pause(conn);
+}
+
+static void take_message(neap_runtime *rt, lua_State *L, void *arg) {
+  struct arrival *arrival = arg;
+  neap_conn_box *box = arrival->box;
+  const neap_event *event = arrival->event;
+  (void)L;
+  if (box->receiver) {
+    neap_task *task = box->receiver;
+    lua_pushlstring(task->co, (const char *)event->data, event->len);
+    push_kind(task->co, rt, event->opcode);
+    neap_task_wake_now(task, 2);
+  } else if (!box->is_busy && box->inbox.first == NULL &&
+             neap_route_has(box->route, NEAP_HANDLER_MESSAGE)) {
+    call_message(box, event->opcode, event->data, event->len);
+  } else {
+    put_in_inbox(box, event);
+  }
+}
+
+static void on_message(neap_conn *conn, const neap_event *event) {
+  neap_conn_box *box = box_of(conn);
+  if (box)
+    neap_road(box->rt, take_message, &(struct arrival){box, event});
+}
+
+static void call_pong(neap_runtime *rt, lua_State *L, void *arg) {
+  struct arrival *arrival = arg;
+  if (!neap_push_hook(rt, L, NEAP_HOOK_CONN_PONG))
+    return;
+  push_handle(L, arrival->box);
+  lua_pushlstring(L, (const char *)arrival->event->data, arrival->event->len);
+  lua_call(L, 2, 0);
+}
+
+static void on_pong(neap_conn *conn, const neap_event *event) {
+  neap_conn_box *box = box_of(conn);
+  if (box && box->wants_pong)
+    neap_road(box->rt, call_pong, &(struct arrival){box, event});
+}
+
+static void call_writable(neap_runtime *rt, lua_State *L, void *arg) {
+  neap_conn_box *box = arg;
+  if (!neap_push_hook(rt, L, NEAP_HOOK_CONN_WRITABLE))
+    return;
+  push_handle(L, box);
+  push_handler(L, box->route, NEAP_HANDLER_WRITABLE);
+  lua_call(L, 2, 0);
+}
+
+static void on_writable(neap_conn *conn) {
+  neap_conn_box *box = box_of(conn);
+  if (box)
+    neap_road(box->rt, call_writable, box);
+}
+
+/* Messages that came whole are still delivered; then receive ends. */
+static void on_closing(neap_conn *conn) {
+  neap_conn_box *box = box_of(conn);
+  if (box == NULL)
+    return;
+  if (box->inbox.first)
+    neap_conn_linger(conn, true);
+  if (box->receiver) {
+    box->is_ended = true;
+    neap_task_wake(box->receiver, NEAP_ECLOSED);
+  }
+}
+
+struct ending {
+  neap_conn_box *box;
+  neap_conn *conn;
+  const neap_why *why;
+};
+
+static void set_string(lua_State *L, const char *name, const char *value,
+                       size_t len) {
+  lua_pushlstring(L, value ? value : "", value ? len : 0);
+  lua_setfield(L, -2, name);
+}
+
+static void push_why(lua_State *L, const neap_why *why) {
+  const char *cause = neap_cause_name(why->cause);
+  const char *by = neap_by_name(why->by);
+  lua_createtable(L, 0, 8);
+  set_string(L, "cause", cause, strlen(cause));
+  set_string(L, "by", by, strlen(by));
+  set_string(L, "reason", why->reason, why->reason_len);
+  lua_pushinteger(L, why->code);
+  lua_setfield(L, -2, "code");
+  lua_pushboolean(L, why->clean);
+  lua_setfield(L, -2, "clean");
+  lua_pushnumber(L, (lua_Number)why->age / 1e3);
+  lua_setfield(L, -2, "age");
+  lua_pushinteger(L, (lua_Integer)why->sent);
+  lua_setfield(L, -2, "sent");
+  lua_pushinteger(L, (lua_Integer)why->received);
+  lua_setfield(L, -2, "received");
+}
+
+static void let_go(neap_conn_box *box) {
+  neap_unref(box->rt, &box->slot);
+  neap_route_release(box->route);
+  box->route = NULL;
+}
+
+static void closed_done(neap_task *task, int status, int count) {
+  neap_conn_box *box = task->arg;
+  (void)count;
+  if (status != LUA_OK)
+    on_error(box, task);
+  let_go(box);
+}
+
+/* The close handler may still ask who it was. */
+static void keep_remote(lua_State *L, const neap_conn *conn) {
+  char remote[80];
+  size_t len = neap_conn_remote(conn, remote, sizeof remote);
+  neap_conn_push_life(L, -1);
+  set_string(L, "remote", remote, len);
+  lua_pop(L, 1);
+}
+
+/* The scope and the close handler, in a task: both may wait. */
+static void call_closed(neap_runtime *rt, lua_State *L, void *arg) {
+  struct ending *ending = arg;
+  neap_conn_box *box = ending->box;
+  push_handle(L, box);
+  if (neap_route_has(box->route, NEAP_HANDLER_CLOSE))
+    keep_remote(L, ending->conn);
+  bool has_life = lua_getiuservalue(L, -1, NEAP_CONN_LIFE) == LUA_TTABLE;
+  if ((!has_life && !neap_route_has(box->route, NEAP_HANDLER_CLOSE)) ||
+      rt->hooks[NEAP_HOOK_CONN_CLOSED] == LUA_NOREF) {
+    let_go(box);
+    return;
+  }
+  neap_task *task = take_callback(box, L, closed_done);
+  lua_State *co = task->co;
+  neap_push_hook(rt, co, NEAP_HOOK_CONN_CLOSED);
+  push_handle(co, box);
+  push_why(co, ending->why);
+  push_handler(co, box->route, NEAP_HANDLER_CLOSE);
+  neap_task_start(task, 3);
+}
+
+static void on_closed(neap_conn *conn, const neap_why *why) {
+  neap_conn_box *box = box_of(conn);
+  if (box == NULL) {
+    neap_request_gone(conn);
+    return;
+  }
+  conn->peer = NULL;
+  box->conn = NULL;
+  neap_inbox_clear(&box->inbox, &conn->loop->census);
+  if (box->receiver) {
+    box->is_ended = true;
+    neap_task_wake(box->receiver, NEAP_ECLOSED);
+  }
+  neap_road(box->rt, call_closed, &(struct ending){box, conn, why});
+}
+
+void neap_conn_start_route(neap_conn_box *box, lua_State *L, int request) {
+  bool is_task = neap_route_has(box->route, NEAP_HANDLER_TASK);
+  enum neap_handler handler = is_task ? NEAP_HANDLER_TASK : NEAP_HANDLER_OPEN;
+  if (!neap_route_has(box->route, handler))
+    return;
+  neap_task *task = take_callback(box, L, is_task ? task_done : open_done);
+  box->is_busy = !is_task;
+  lua_pushvalue(L, request);
+  neap_weak_set(L, &box->id);
+  push_handler(task->co, box->route, handler);
+  push_handle(task->co, box);
+  lua_pushvalue(L, request);
+  lua_xmove(L, task->co, 1);
+  neap_task_start_later(task, 2);
+}
+
+void neap_conns_forget(neap_runtime *rt) {
+  neap_link *list = &rt->loop->census.tally[NEAP_CLASS_STREAM].living;
+  for (neap_link *l = list->next; l != list; l = l->next)
+    NEAP_CONTAINER(l, neap_conn, born.link)->peer = NULL;
+}
+
+const neap_conn_events neap_conn_events_lua = {
+  .head = neap_request_arrived,
+  .message = on_message,
+  .pong = on_pong,
+  .writable = on_writable,
+  .closing = on_closing,
+  .closed = on_closed,
+};

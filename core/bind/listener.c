@@ -1,0 +1,133 @@
+#include "bind/listener.h"
+
+#include <string.h>
+
+#include "bind/route.h"
+#include "bind/runtime.h"
+#include "net/acceptor.h"
+#include "proto/status.h"
+
+#define CLASS "neap.listener"
+
+/* Anchored while it listens: the handler stands in rt->handlers by its tag,
+ * and the handle itself in the registry. */
+typedef struct listener_box {
+  neap_acceptor *acceptor; /* NULL once closed */
+  int slot;
+} listener_box;
+
+static listener_box *check_listener(lua_State *L) {
+  return luaL_checkudata(L, 1, CLASS);
+}
+
+static int open_acceptor(lua_State *L, neap_acceptor **out, neap_loop *loop,
+                         neap_settings *settings, char *detail, size_t size) {
+  lua_getfield(L, 1, "path");
+  if (lua_isstring(L, -1))
+    return neap_acceptor_open_unix(out, loop, lua_tostring(L, -1), settings,
+                                   detail, size);
+  lua_getfield(L, 1, "fd");
+  if (lua_isinteger(L, -1))
+    return neap_acceptor_open_fd(out, loop, (int)lua_tointeger(L, -1), settings,
+                                 detail, size);
+  lua_getfield(L, 1, "host");
+  lua_getfield(L, 1, "port");
+  lua_Integer port = luaL_checkinteger(L, -1);
+  luaL_argcheck(L, port >= 0 && port <= 65535, 1, "port is not 0 to 65535");
+  return neap_acceptor_open_tcp(out, loop, luaL_checkstring(L, -2),
+                                (uint16_t)port, settings, detail, size);
+}
+
+static void set_handler(lua_State *L, neap_runtime *rt, uint32_t tag) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->handlers);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, tag);
+  lua_pop(L, 1);
+}
+
+/* core.listen{host=, port= | path= | fd=, settings=, on_request=} -> listener
+ * | nil, message, code */
+static int listen_new(lua_State *L) {
+  neap_runtime *rt = neap_runtime_of(L);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_getfield(L, 1, "settings");
+  neap_settings *settings = neap_settings_check(L, -1);
+  lua_getfield(L, 1, "on_request");
+  luaL_argcheck(L, lua_isfunction(L, -1), 1, "on_request is not a function");
+  if (rt->loop == NULL)
+    return neap_push_status(L, NEAP_ECLOSED);
+  listener_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+  int handle = lua_gettop(L);
+  *box = (listener_box){.slot = LUA_NOREF};
+  luaL_setmetatable(L, CLASS);
+
+  char detail[128] = "";
+  neap_acceptor *acceptor;
+  int err =
+    open_acceptor(L, &acceptor, rt->loop, settings, detail, sizeof detail);
+  if (err)
+    return neap_push_failure(L, err, detail);
+  box->acceptor = acceptor;
+  acceptor->tag = ++rt->last_tag;
+  acceptor->peer = box;
+  lua_pushvalue(L, handle - 1);
+  set_handler(L, rt, acceptor->tag);
+  lua_pushvalue(L, handle);
+  box->slot = neap_ref(rt, L);
+  lua_settop(L, handle);
+  return 1;
+}
+
+/* listener:close(); also __close and __gc */
+static int listener_close(lua_State *L) {
+  neap_runtime *rt = neap_runtime_of(L);
+  listener_box *box = check_listener(L);
+  neap_acceptor *acceptor = box->acceptor;
+  box->acceptor = NULL;
+  if (acceptor == NULL || rt->loop == NULL)
+    return 0;
+  acceptor->peer = NULL;
+  lua_pushnil(L);
+  set_handler(L, rt, acceptor->tag);
+  neap_acceptor_close(acceptor);
+  neap_unref(rt, &box->slot);
+  return 0;
+}
+
+/* listener:address() -> host, port | path, nil | nil, message, code */
+static int listener_address(lua_State *L) {
+  listener_box *box = check_listener(L);
+  char host[128];
+  int port;
+  if (box->acceptor == NULL)
+    return neap_push_status(L, NEAP_ECLOSED);
+  int err = neap_acceptor_address(box->acceptor, host, sizeof host, &port);
+  if (err)
+    return neap_push_status(L, err);
+  lua_pushstring(L, host);
+  if (port >= 0)
+    lua_pushinteger(L, port);
+  else
+    lua_pushnil(L);
+  return 2;
+}
+
+static int listener_tostring(lua_State *L) {
+  listener_box *box = check_listener(L);
+  lua_pushfstring(L, box->acceptor ? CLASS ": %p" : CLASS " (closed)", box);
+  return 1;
+}
+
+void neap_bind_listener(lua_State *L) {
+  static const luaL_Reg methods[] = {
+    {"close", listener_close}, {"address", listener_address}, {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {{"__gc", listener_close},
+                                         {"__close", listener_close},
+                                         {"__tostring", listener_tostring},
+                                         {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"listen", listen_new}, {NULL, NULL}};
+  neap_class(L, CLASS, methods, metamethods);
+  lua_pop(L, 1);
+  neap_runtime_open(L);
+  luaL_setfuncs(L, functions, 1);
+}

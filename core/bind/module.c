@@ -1,0 +1,38 @@
+/* The C module neap.core: what lua/neap/ stands on. */
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "bind/census.h"
+#include "bind/codec.h"
+#include "bind/codec_http.h"
+#include "bind/conn.h"
+#include "bind/listener.h"
+#include "bind/loop.h"
+#include "bind/request.h"
+#include "bind/route.h"
+#include "bind/task.h"
+#include "bind/timer.h"
+
+int luaopen_neap_core(lua_State *L);
+
+int luaopen_neap_core(lua_State *L) {
+  luaL_checkversion(L);
+  neap_runtime_open(L);
+  lua_newtable(L);
+  lua_pushliteral(L, "0.1.0");
+  lua_setfield(L, -2, "version");
+  neap_bind_loop(L);
+  neap_bind_task(L);
+  neap_bind_timer(L);
+  neap_bind_census(L);
+  neap_bind_route(L);
+  neap_bind_listener(L);
+  neap_bind_request(L);
+  neap_bind_conn(L);
+  lua_newtable(L);
+  neap_bind_codec(L);
+  neap_bind_codec_http(L);
+  lua_setfield(L, -2, "codec");
+  return 1;
+}

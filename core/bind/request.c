@@ -1,0 +1,357 @@
+#include "bind/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bind/conn.h"
+#include "bind/fields.h"
+#include "proto/handshake.h"
+#include "proto/status.h"
+
+#define CLASS "neap.request"
+
+enum { ENV = 1 };
+
+/* The bytes of the head stand behind the box; fields name places in them. */
+typedef struct request_box {
+  neap_peer peer;
+  int slot; /* a root from its arrival until it is answered and has ended */
+  neap_conn *conn; /* NULL once answered, upgraded or gone */
+  neap_runtime *rt;
+  neap_born born;
+  neap_address address;
+  bool is_running; /* the pipeline has not returned yet */
+  bool is_upgrade;
+  neap_http_head head;
+  char bytes[];
+} request_box;
+
+static request_box *check_request(lua_State *L) {
+  return luaL_checkudata(L, 1, CLASS);
+}
+
+static void end_request(request_box *box) {
+  if (box->is_running || box->conn)
+    return;
+  neap_census_close(&box->rt->loop->census, &box->born);
+  neap_unref(box->rt, &box->slot);
+}
+
+static void answer_500(request_box *box) {
+  static const char body[] = "internal server error\n";
+  static const char type[] = "Content-Type: text/plain; charset=utf-8\r\n";
+  neap_conn *conn = box->conn;
+  if (conn == NULL)
+    return;
+  box->conn = NULL;
+  conn->peer = NULL;
+  neap_conn_answer(conn, &(neap_http_answer){.status = 500,
+                                             .headers = type,
+                                             .headers_len = sizeof type - 1,
+                                             .body = body,
+                                             .body_len = sizeof body - 1});
+}
+
+static void request_done(neap_task *task, int status, int count) {
+  request_box *box = task->arg;
+  lua_State *L = box->rt->L;
+  (void)count;
+  box->is_running = false;
+  if (status != LUA_OK && neap_push_hook(box->rt, L, NEAP_HOOK_REQUEST_ERROR)) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, box->slot);
+    lua_pushvalue(task->co, -1);
+    lua_xmove(task->co, L, 1);
+    luaL_traceback(L, task->co, luaL_tolstring(L, -1, NULL), 0);
+    lua_remove(L, -2);
+    lua_call(L, 3, 0);
+  }
+  answer_500(box);
+  end_request(box);
+}
+
+struct arrival {
+  neap_conn *conn;
+  const neap_http_head *head;
+  const char *src;
+  size_t len;
+};
+
+static request_box *new_request(neap_runtime *rt, lua_State *L,
+                                const struct arrival *arrival) {
+  neap_conn *conn = arrival->conn;
+  request_box *box = lua_newuserdatauv(L, sizeof *box + arrival->len, 1);
+  *box = (request_box){.peer.kind = NEAP_PEER_REQUEST,
+                       .slot = LUA_NOREF,
+                       .rt = rt,
+                       .address = conn->address,
+                       .head = *arrival->head};
+  memcpy(box->bytes, arrival->src, arrival->len);
+  luaL_setmetatable(L, CLASS);
+  box->slot = neap_ref(rt, L);
+  box->conn = conn;
+  box->is_upgrade = neap_handshake_is_upgrade(&box->head, box->bytes);
+  conn->peer = box;
+  neap_census_open(&rt->loop->census, &box->born, NEAP_CLASS_REQUEST,
+                   neap_loop_now(rt->loop));
+  return box;
+}
+
+static void take_request(neap_runtime *rt, lua_State *L, void *arg) {
+  const struct arrival *arrival = arg;
+  request_box *box = new_request(rt, L, arrival);
+  neap_task *task = neap_task_take(rt, L);
+  lua_State *co = task->co;
+  task->done = request_done;
+  task->arg = box;
+  task->owner_slot = box->slot;
+  box->is_running = true;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->handlers);
+  if (lua_rawgeti(L, -1, arrival->conn->tag) != LUA_TFUNCTION) {
+    lua_pop(L, 1);
+    lua_pushcfunction(L, neap_request_refuse);
+  }
+  lua_xmove(L, co, 1);
+  lua_rawgeti(co, LUA_REGISTRYINDEX, box->slot);
+  neap_task_start(task, 1);
+}
+
+void neap_request_arrived(neap_conn *conn, const neap_http_head *head,
+                          const char *src, size_t len) {
+  neap_runtime *rt = conn->loop->peer;
+  neap_road(rt, take_request, &(struct arrival){conn, head, src, len});
+  if (conn->peer == NULL && conn->state == NEAP_CONN_ANSWER)
+    neap_conn_terminate(conn); /* no memory even for the request */
+}
+
+static void call_gone(neap_runtime *rt, lua_State *L, void *arg) {
+  request_box *box = arg;
+  if (box->is_running && neap_push_hook(rt, L, NEAP_HOOK_REQUEST_GONE)) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, box->slot);
+    lua_call(L, 1, 0);
+  }
+  end_request(box);
+}
+
+void neap_request_gone(neap_conn *conn) {
+  request_box *box = conn->peer;
+  if (box == NULL)
+    return;
+  conn->peer = NULL;
+  box->conn = NULL;
+  neap_road(box->rt, call_gone, box);
+}
+
+/* req:answer(status, reason | nil, headers, body) -> true | nil, message, code */
+static int request_answer(lua_State *L) {
+  request_box *box = check_request(L);
+  neap_conn *conn = box->conn;
+  neap_http_answer answer = {.status = (int)luaL_checkinteger(L, 2),
+                             .reason = luaL_optstring(L, 3, NULL)};
+  answer.headers = luaL_optlstring(L, 4, "", &answer.headers_len);
+  answer.body = luaL_optlstring(L, 5, "", &answer.body_len);
+  if (conn == NULL)
+    return neap_push_status(L, NEAP_ECLOSED);
+  box->conn = NULL;
+  conn->peer = NULL;
+  neap_http_span method = box->head.method;
+  answer.omits_body =
+    method.len == 4 && memcmp(box->bytes + method.at, "HEAD", 4) == 0;
+  int err = neap_conn_answer(conn, &answer);
+  end_request(box);
+  return neap_push_status(L, err);
+}
+
+/* What is sent when the listener has closed meanwhile. */
+int neap_request_refuse(lua_State *L) {
+  lua_settop(L, 1);
+  lua_pushinteger(L, 503);
+  lua_pushnil(L);
+  lua_pushliteral(L, "Retry-After: 1\r\nContent-Type: text/plain\r\n");
+  lua_pushliteral(L, "the server is going away\n");
+  request_answer(L);
+  return 0;
+}
+
+/* req:check_upgrade() -> true | nil, message, status */
+static int request_check_upgrade(lua_State *L) {
+  request_box *box = check_request(L);
+  char accept[NEAP_ACCEPT_LEN];
+  if (neap_handshake_check(&box->head, box->bytes, accept) == NEAP_OK) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  luaL_pushfail(L);
+  lua_pushstring(L, box->head.error);
+  lua_pushinteger(L, box->head.status);
+  return 3;
+}
+
+/* req:upgrade(route, data, protocol | nil, headers) -> conn | nil, message,
+ * code */
+static int request_upgrade(lua_State *L) {
+  neap_runtime *rt = neap_runtime_of(L);
+  request_box *box = check_request(L);
+  neap_route *route = neap_route_check(L, 2);
+  size_t protocol_len = 0, headers_len;
+  const char *protocol = luaL_optlstring(L, 4, NULL, &protocol_len);
+  const char *headers = luaL_optlstring(L, 5, "", &headers_len);
+  char accept[NEAP_ACCEPT_LEN];
+  neap_conn *conn = box->conn;
+  if (conn == NULL)
+    return neap_push_status(L, NEAP_ECLOSED);
+  if (neap_handshake_check(&box->head, box->bytes, accept))
+    return neap_push_failure(L, NEAP_EPROTO, box->head.error);
+
+  lua_settop(L, 5);
+  lua_pushvalue(L, 3);
+  neap_conn_box *handle = neap_conn_handle(rt, L, conn, route);
+  if (protocol) {
+    neap_conn_push_life(L, -1);
+    lua_pushvalue(L, 4);
+    lua_setfield(L, -2, "protocol");
+    lua_pop(L, 1);
+  }
+  box->conn = NULL;
+  conn->peer = handle;
+  int err = neap_conn_upgrade(conn, route->settings, accept, protocol,
+                              protocol_len, headers, headers_len);
+  if (err) {
+    neap_conn_terminate(conn);
+    return neap_push_status(L, err);
+  }
+  neap_conn_start_route(handle, L, 1);
+  return 1;
+}
+
+static void push_span(lua_State *L, const request_box *box,
+                      neap_http_span span) {
+  lua_pushlstring(L, box->bytes + span.at, span.len);
+}
+
+/* req:header(name) -> value | nil; several of one name are joined by ", " */
+static int request_header(lua_State *L) {
+  request_box *box = check_request(L);
+  size_t len;
+  const char *name = luaL_checklstring(L, 2, &len);
+  int at = neap_http_find(&box->head, box->bytes, name, len, 0);
+  if (at < 0)
+    return 0;
+  push_span(L, box, box->head.fields[at].value);
+  while ((at = neap_http_find(&box->head, box->bytes, name, len, at + 1)) >=
+         0) {
+    lua_pushliteral(L, ", ");
+    push_span(L, box, box->head.fields[at].value);
+    lua_concat(L, 3);
+  }
+  return 1;
+}
+
+/* req:fields() -> {{name, value}, ...}, in the order that they came */
+static int request_fields(lua_State *L) {
+  request_box *box = check_request(L);
+  lua_createtable(L, box->head.field_count, 0);
+  for (int i = 0; i < box->head.field_count; i++) {
+    lua_createtable(L, 2, 0);
+    push_span(L, box, box->head.fields[i].name);
+    lua_rawseti(L, -2, 1);
+    push_span(L, box, box->head.fields[i].value);
+    lua_rawseti(L, -2, 2);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+static int request_is_upgrade(lua_State *L) {
+  lua_pushboolean(L, check_request(L)->is_upgrade);
+  return 1;
+}
+
+static int request_is_closed(lua_State *L) {
+  lua_pushboolean(L, check_request(L)->conn == NULL);
+  return 1;
+}
+
+static int push_field(lua_State *L, const request_box *box, const char *key) {
+  char remote[80];
+  switch (neap_field_of(key)) {
+    case NEAP_FIELD_METHOD: push_span(L, box, box->head.method); return 1;
+    case NEAP_FIELD_TARGET: push_span(L, box, box->head.target); return 1;
+    case NEAP_FIELD_VERSION:
+      lua_pushfstring(L, "1.%d", box->head.minor);
+      return 1;
+    case NEAP_FIELD_REMOTE:
+      lua_pushlstring(L, remote,
+                      neap_address_write(&box->address, remote, sizeof remote));
+      return 1;
+    default: return 0;
+  }
+}
+
+static void push_env(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  if (lua_getiuservalue(L, index, ENV) == LUA_TTABLE)
+    return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, index, ENV);
+}
+
+/* A method, a field of the head, or what the script put there. */
+static int request_index(lua_State *L) {
+  request_box *box = lua_touserdata(L, 1);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
+    return 1;
+  if (lua_type(L, 2) == LUA_TSTRING && push_field(L, box, lua_tostring(L, 2)))
+    return 1;
+  if (lua_getiuservalue(L, 1, ENV) != LUA_TTABLE)
+    return 0;
+  lua_pushvalue(L, 2);
+  lua_rawget(L, -2);
+  return 1;
+}
+
+static int request_newindex(lua_State *L) {
+  check_request(L);
+  push_env(L, 1);
+  lua_insert(L, 2);
+  lua_rawset(L, 2);
+  return 0;
+}
+
+/* core.env(req) -> the table behind its fields */
+static int request_env(lua_State *L) {
+  check_request(L);
+  push_env(L, 1);
+  return 1;
+}
+
+static int request_gc(lua_State *L) {
+  request_box *box = check_request(L);
+  if (box->rt->loop == NULL)
+    return 0;
+  if (box->conn) {
+    box->conn->peer = NULL;
+    neap_conn_terminate(box->conn);
+    box->conn = NULL;
+  }
+  neap_census_close(&box->rt->loop->census, &box->born);
+  return 0;
+}
+
+void neap_bind_request(lua_State *L) {
+  static const luaL_Reg methods[] = {
+    {"answer", request_answer},       {"check_upgrade", request_check_upgrade},
+    {"upgrade", request_upgrade},     {"header", request_header},
+    {"fields", request_fields},       {"is_upgrade", request_is_upgrade},
+    {"is_closed", request_is_closed}, {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {
+    {"__gc", request_gc}, {"__newindex", request_newindex}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"env", request_env}, {NULL, NULL}};
+  neap_class(L, CLASS, methods, metamethods);
+  neap_open_class(L, "request", request_index);
+  lua_pop(L, 1);
+  neap_runtime_open(L);
+  luaL_setfuncs(L, functions, 1);
+}

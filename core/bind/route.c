@@ -1,0 +1,149 @@
+#include "bind/route.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/status.h"
+
+#define ROUTE "neap.route"
+#define SETTINGS "neap.settings"
+
+neap_route *neap_route_retain(neap_route *route) {
+  route->references++;
+  return route;
+}
+
+void neap_route_release(neap_route *route) {
+  if (--route->references > 0)
+    return;
+  for (int i = 0; i < NEAP_HANDLER_COUNT; i++)
+    neap_unref(route->rt, &route->handlers[i]);
+  neap_settings_release(route->settings);
+  free(route);
+}
+
+neap_settings *neap_settings_check(lua_State *L, int index) {
+  neap_settings **box = luaL_checkudata(L, index, SETTINGS);
+  return *box;
+}
+
+neap_route *neap_route_check(lua_State *L, int index) {
+  neap_route **box = luaL_checkudata(L, index, ROUTE);
+  luaL_argcheck(L, *box, index, "the route is closed");
+  return *box;
+}
+
+static size_t size_field(lua_State *L, const char *name) {
+  lua_getfield(L, 1, name);
+  lua_Number n = luaL_optnumber(L, -1, 0);
+  lua_pop(L, 1);
+  return n > 0 ? (size_t)n : 0;
+}
+
+static uint64_t time_field(lua_State *L, const char *name) {
+  lua_getfield(L, 1, name);
+  lua_Number n = luaL_optnumber(L, -1, 0);
+  lua_pop(L, 1);
+  return n > 0 ? (uint64_t)ceil(n * 1e3) : 0;
+}
+
+static enum neap_overflow overflow_field(lua_State *L) {
+  static const char *const names[] = {"close",  "drop_new", "drop_old",
+                                      "latest", "wait",     NULL};
+  lua_getfield(L, 1, "overflow");
+  int choice = luaL_checkoption(L, -1, "close", names);
+  lua_pop(L, 1);
+  return (enum neap_overflow)choice;
+}
+
+/* core.settings{header=, message=, ...} -> settings; bytes and seconds */
+static int settings_new(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  neap_settings values = {
+    .header = size_field(L, "header"),
+    .message = size_field(L, "message"),
+    .queue = size_field(L, "queue"),
+    .handshake = time_field(L, "handshake"),
+    .ping = time_field(L, "ping"),
+    .pong = time_field(L, "pong"),
+    .idle = time_field(L, "idle"),
+    .write = time_field(L, "write"),
+    .close = time_field(L, "close"),
+    .overflow = overflow_field(L),
+  };
+  neap_settings **box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = NULL;
+  luaL_setmetatable(L, SETTINGS);
+  *box = neap_settings_new(&values);
+  if (*box == NULL)
+    return luaL_error(L, "neap: %s", neap_status_text(NEAP_ENOMEM));
+  return 1;
+}
+
+static int settings_gc(lua_State *L) {
+  neap_settings **box = luaL_checkudata(L, 1, SETTINGS);
+  if (*box)
+    neap_settings_release(*box);
+  *box = NULL;
+  return 0;
+}
+
+static void take_handlers(lua_State *L, neap_route *route) {
+  static const char *const names[] = {
+#define X(symbol, name) name,
+    NEAP_HANDLER_MAP(X)
+#undef X
+  };
+  for (int i = 0; i < NEAP_HANDLER_COUNT; i++) {
+    if (lua_getfield(L, 1, names[i]) == LUA_TNIL)
+      lua_pop(L, 1);
+    else
+      route->handlers[i] = neap_ref(route->rt, L);
+  }
+}
+
+/* core.route{settings=, open=, task=, message=, ...} -> route */
+static int route_new(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_getfield(L, 1, "settings");
+  neap_settings *settings = neap_settings_check(L, -1);
+  neap_route **box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = NULL;
+  luaL_setmetatable(L, ROUTE);
+  neap_route *route = malloc(sizeof *route);
+  if (route == NULL)
+    return luaL_error(L, "neap: %s", neap_status_text(NEAP_ENOMEM));
+  *route = (neap_route){.references = 1, .rt = neap_runtime_of(L)};
+  route->settings = neap_settings_retain(settings);
+  for (int i = 0; i < NEAP_HANDLER_COUNT; i++)
+    route->handlers[i] = LUA_NOREF;
+  *box = route;
+  take_handlers(L, route);
+  return 1;
+}
+
+/* route:close(): no more upgrades; open connections keep it until they end. */
+static int route_close(lua_State *L) {
+  neap_route **box = luaL_checkudata(L, 1, ROUTE);
+  neap_route *route = *box;
+  *box = NULL;
+  if (route)
+    neap_route_release(route);
+  return 0;
+}
+
+void neap_bind_route(lua_State *L) {
+  static const luaL_Reg none[] = {{NULL, NULL}};
+  static const luaL_Reg settings_meta[] = {{"__gc", settings_gc}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"close", route_close}, {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {
+    {"__gc", route_close}, {"__close", route_close}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+    {"settings", settings_new}, {"route", route_new}, {NULL, NULL}};
+  neap_class(L, SETTINGS, none, settings_meta);
+  neap_class(L, ROUTE, methods, metamethods);
+  lua_pop(L, 2);
+  neap_runtime_open(L);
+  luaL_setfuncs(L, functions, 1);
+}

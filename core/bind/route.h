@@ -1,0 +1,47 @@
+/* bind/route.h - what the connections of one route share: settings and
+ * handlers. Counted by reference: the script's handle, and each connection. */
+
+#ifndef NEAP_BIND_ROUTE_H
+#define NEAP_BIND_ROUTE_H
+
+#include "bind/runtime.h"
+#include "net/settings.h"
+
+#define NEAP_HANDLER_MAP(X) \
+  X(OPEN, "open")           \
+  X(TASK, "task")           \
+  X(MESSAGE, "message")     \
+  X(WRITABLE, "writable")   \
+  X(CLOSE, "close")         \
+  X(ERROR, "error")         \
+  X(DRAINING, "draining")   \
+  X(SCOPE, "scope") /* not called: what its connections belong to */
+
+enum neap_handler {
+#define X(symbol, name) NEAP_HANDLER_##symbol,
+  NEAP_HANDLER_MAP(X)
+#undef X
+    NEAP_HANDLER_COUNT,
+};
+
+typedef struct neap_route {
+  size_t references;
+  neap_runtime *rt;
+  neap_settings *settings;
+  int handlers[NEAP_HANDLER_COUNT]; /* registry slots */
+} neap_route;
+
+static inline bool neap_route_has(const neap_route *route,
+                                  enum neap_handler handler) {
+  return route->handlers[handler] != LUA_NOREF;
+}
+
+neap_route *neap_route_retain(neap_route *route);
+void neap_route_release(neap_route *route);
+
+neap_route *neap_route_check(lua_State *L, int index);
+neap_settings *neap_settings_check(lua_State *L, int index);
+
+void neap_bind_route(lua_State *L);
+
+#endif
