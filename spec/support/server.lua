@@ -15,6 +15,10 @@ local server_methods = {}
 local server_mt = { __name = "spec.server", __index = server_methods }
 local server = {}
 
+--- The words that run a script with stock Lua, for `command`.
+server.stock_lua = ("LUA_PATH='./lua/?.lua;./lua/?/init.lua;;' "
+  .. "LUA_CPATH='./%s/?.so;;' lua5.4"):format(build)
+
 local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
