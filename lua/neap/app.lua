@@ -198,8 +198,7 @@ end
 local function make_core_route(route, settings)
   return core.route {
     settings = settings, open = route.open, task = route.task, message = route.message,
-    writable = route.writable, draining = route.draining, close = route.close,
-    error = route.error,
+    writable = route.writable, close = route.close, error = route.error,
   }
 end
 

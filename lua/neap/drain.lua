@@ -13,6 +13,7 @@ local drain = {}
 local BATCH = 1000
 local BATCH_SECONDS = 0.1
 local LOOK_SECONDS = 0.01
+local DROP_SECONDS = 1 -- for what was dropped to run its close handlers
 
 local function all_conns()
   local conns = {}
@@ -43,17 +44,47 @@ local function close_in_batches(app, conns)
   end
 end
 
-local function wait_until_closed(app)
-  while core.now() < app.deadline do
-    if not core.conns()() then return end
-    task.sleep(math.min(LOOK_SECONDS, app.deadline - core.now()))
+-- Takes the closed ones out of `conns`, from its end, until one is not.
+local function has_open(conns)
+  while conns[1] do
+    if conns[#conns].state ~= "closed" then return true end
+    conns[#conns] = nil
+  end
+  return false
+end
+
+-- The deadline is read anew each time, since a second call may move it.
+local function wait_until_closed(conns, deadline_of)
+  while has_open(conns) do
+    local left = deadline_of() - core.now()
+    if left <= 0 then return end
+    task.sleep(math.min(LOOK_SECONDS, left))
   end
 end
 
-local function drop_the_rest()
-  local rest = all_conns()
-  for _, conn in ipairs(rest) do conn:terminate() end
-  return #rest
+local function drop_the_rest(conns)
+  local forced, until_then = 0, core.now() + DROP_SECONDS
+  for _, conn in ipairs(conns) do
+    if conn.state ~= "closed" then
+      forced = forced + 1
+      conn:terminate()
+    end
+  end
+  wait_until_closed(conns, function() return until_then end)
+  return forced
+end
+
+-- Gives the routes' own handlers a turn before the Close frames go out.
+local function tell(app, conns)
+  local told = false
+  for _, conn in ipairs(conns) do
+    local life = core.life(conn)
+    if life and life.on_draining then
+      conn:spawn(life.on_draining, conn, math.max(0, app.deadline - core.now()))
+      told = true
+    end
+  end
+  if told then task.sleep(0) end
 end
 
 local function close_listeners(app)
@@ -69,14 +100,16 @@ end
 
 local function run(app)
   local began, conns = core.now(), all_conns()
+  local count = #conns
+  attempt("telling connections", tell, app, conns)
   attempt("closing connections", close_in_batches, app, conns)
-  attempt("waiting for connections", wait_until_closed, app)
-  local forced = attempt("dropping connections", drop_the_rest) or 0
+  attempt("waiting for connections", wait_until_closed, conns, function() return app.deadline end)
+  local forced = attempt("dropping connections", drop_the_rest, conns) or 0
   attempt("closing listeners", close_listeners, app)
   local cancelled = math.max(0, live "task" - 1)
   attempt("closing the app's scope", app.scope.close, app.scope)
   app.receipt = {
-    closed = math.max(0, #conns - forced),
+    closed = count - forced,
     forced = forced,
     cancelled = cancelled,
     took = core.now() - began,

@@ -136,18 +136,20 @@ local function run_chain(run, req, label, where)
 end
 
 -- Sends what the chain answered; a wrong header shows only here.
-local function conclude(app, req, answer, entry)
+local function conclude(app, core, req, answer, entry)
   if answer.status ~= 101 then return response.send(req, answer) end
   if app.draining then return response.send(req, refuse_upgrade(app, entry.route, req)) end
   local headers = response.block(rawget(answer, "headers"))
-  return req:upgrade(entry.route.core, answer.data, answer.protocol, headers)
+  local route = entry.route
+  local conn = req:upgrade(route.core, answer.data, answer.protocol, headers)
+  if conn and route.draining then core.life(conn, true).on_draining = route.draining end
 end
 
-local function finish(app, req, run, entry)
+local function finish(app, core, req, run, entry)
   local route = entry and entry.route
   local label = route and route.label or "middleware"
   local answer = run_chain(run, req, label, route and route.where)
-  local ok, err = pcall(conclude, app, req, answer, entry)
+  local ok, err = pcall(conclude, app, core, req, answer, entry)
   if ok then return end
   log.error(("wrong answer from %s: %s"):format(label, tostring(err)))
   response.send(req, fail_internally())
@@ -184,7 +186,7 @@ function pipeline.compile(app, core)
       run, entry = choose_http(leaf, req.method)
     end
     if values and entry then env.params = router.params(entry, values) end
-    finish(app, req, run, entry)
+    finish(app, core, req, run, entry)
     request.finish(env)
   end
 

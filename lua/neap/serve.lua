@@ -90,13 +90,14 @@ local function on_signal(app, seconds)
   end
 end
 
-local COUNTED = { "listener", "conn", "stream", "request" }
+local COUNTED = { "listener", "subscription" }
 
--- What is still alive though everything that owned it has ended.
+-- What the collector had to close, or is still alive though everything that
+-- owned it has ended.
 local function count_leaks()
   collectgarbage()
   collectgarbage()
-  local counts, leaked = core.counts(), 0
+  local counts, leaked = core.counts(), core.abandoned()
   for _, class in ipairs(COUNTED) do
     leaked = leaked + (counts[class] and counts[class].live or 0)
   end
@@ -132,10 +133,11 @@ function serve.run(app, how)
     return serve.status
   end
   local seconds = serve.command.drain or how.drain or app.settled["timeouts.drain"]
-  local signals = core.signals(on_signal(app, seconds))
+  core.hook("signal", on_signal(app, seconds))
+  core.watch_signals(true)
   for _, listener in ipairs(app.listeners) do announce(listener) end
   core.run()
-  signals:close()
+  core.watch_signals(false)
   local receipt = app.receipt or { closed = 0, forced = 0, cancelled = 0, took = 0 }
   receipt.leaked = count_leaks()
   print_receipt(receipt)
