@@ -211,6 +211,7 @@ local function compile(self)
     if not route.handler then route.core = make_core_route(route, settings_for(own)) end
   end
   self.settings = settings_for(flat)
+  self.scope.cancel_timeout = flat["timeouts.cancel"]
   self.make_handler = pipeline.compile(self, core)
 end
 

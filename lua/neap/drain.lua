@@ -107,7 +107,7 @@ local function run(app)
   local forced = attempt("dropping connections", drop_the_rest, conns) or 0
   attempt("closing listeners", close_listeners, app)
   local cancelled = math.max(0, live "task" - 1)
-  attempt("closing the app's scope", app.scope.close, app.scope)
+  attempt("closing the app's scope", app.scope.close, app.scope, { cause = "drain" })
   app.receipt = {
     closed = count - forced,
     forced = forced,
@@ -128,7 +128,7 @@ function drain.start(app, seconds)
     return false
   end
   app.draining, app.deadline = true, deadline
-  app.drain_scope = scope.new { label = "drain" }
+  app.drain_scope = scope.new { label = "drain", aside = true }
   app.drain_scope:spawn(run, app)
   return true
 end

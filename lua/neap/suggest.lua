@@ -34,6 +34,17 @@ function suggest.nearest(word, candidates)
   return best
 end
 
+--- Returns "; did you mean X?" for a near key of a table, else the empty string.
+---@param word any
+---@param known table<string, any>
+---@return string
+function suggest.did_you_mean(word, known)
+  local names = {}
+  for name in pairs(known) do names[#names + 1] = tostring(name) end
+  table.sort(names)
+  return suggest.hint(word, names)
+end
+
 --- Returns "; did you mean X?" for a near candidate, else the empty string.
 ---@param word any
 ---@param candidates string[]

@@ -12,6 +12,11 @@ describe("suggest", function()
     end)
   end
 
+  it("puts it as a question, from a list or the keys of a table", function()
+    assert.equal("; did you mean ping?", suggest.hint("pign", names))
+    assert.equal("; did you mean ping?", suggest.did_you_mean("pign", { ping = true, pong = 1 }))
+  end)
+
   it("says nothing when no name is near", function()
     assert.is_nil(suggest.nearest("connections", names))
     assert.equal("", suggest.hint("connections", names))
