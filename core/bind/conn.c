@@ -154,6 +154,12 @@ static int route_scope(lua_State *L) {
   return 1;
 }
 
+/* core.is_conn(value) -> true | false */
+static int is_conn(lua_State *L) {
+  lua_pushboolean(L, luaL_testudata(L, 1, NEAP_CONN_CLASS) != NULL);
+  return 1;
+}
+
 /* core.queue_limit(conn) -> bytes, 0 for none */
 static int queue_limit(lua_State *L) {
   neap_conn_box *box = neap_conn_check(L, 1);
@@ -205,6 +211,7 @@ void neap_bind_conn(lua_State *L) {
                                        {"send_ping", neap_send_ping},
                                        {"close_as", neap_close_as},
                                        {"route_scope", route_scope},
+                                       {"is_conn", is_conn},
                                        {"queue_limit", queue_limit},
                                        {NULL, NULL}};
   neap_class(L, NEAP_CONN_CLASS, neap_conn_methods, metamethods);

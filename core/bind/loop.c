@@ -120,10 +120,11 @@ static int set_hook(lua_State *L) {
       NULL};
   neap_runtime *rt = neap_runtime_of(L);
   int hook = luaL_checkoption(L, 1, NULL, names);
-  neap_unref(rt, &rt->hooks[hook]);
+  luaL_unref(L, LUA_REGISTRYINDEX, rt->hooks[hook]);
+  rt->hooks[hook] = LUA_NOREF;
   lua_settop(L, 2);
   if (!lua_isnil(L, 2))
-    rt->hooks[hook] = neap_ref(rt, L);
+    rt->hooks[hook] = luaL_ref(L, LUA_REGISTRYINDEX);
   return 0;
 }
 

@@ -308,7 +308,7 @@ static int request_index(lua_State *L) {
   if (lua_getiuservalue(L, 1, ENV) != LUA_TTABLE)
     return 0;
   lua_pushvalue(L, 2);
-  lua_rawget(L, -2);
+  lua_gettable(L, -2);
   return 1;
 }
 

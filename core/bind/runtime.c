@@ -222,11 +222,11 @@ static neap_runtime *new_runtime(lua_State *L) {
   rt->loop->on_starved = on_starved;
   rt->loop->events = &neap_conn_events_lua;
   lua_pushliteral(L, "text");
-  rt->text = neap_ref(rt, L);
+  rt->text = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushliteral(L, "binary");
-  rt->binary = neap_ref(rt, L);
+  rt->binary = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_newtable(L);
-  rt->handlers = neap_ref(rt, L);
+  rt->handlers = luaL_ref(L, LUA_REGISTRYINDEX);
   return rt;
 }
 

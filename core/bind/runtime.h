@@ -74,7 +74,7 @@ void neap_road(neap_runtime *rt, neap_road_fn *body, void *arg);
 /* Inside the road: pushes a hook, or returns false when there is none. */
 bool neap_push_hook(neap_runtime *rt, lua_State *L, enum neap_hook hook);
 
-/* Counted references from the registry. */
+/* Counted references from the registry: what a script's handles hang on. */
 int neap_ref(neap_runtime *rt, lua_State *L);
 void neap_unref(neap_runtime *rt, int *ref);
 

@@ -37,6 +37,12 @@ static void on_timeout(neap_timer *timer) {
   neap_task_wake(task, task->at_timeout);
 }
 
+/* A root of the pool's own: it is no reference that a script could leak. */
+static void unroot(neap_task *task) {
+  luaL_unref(task->rt->L, LUA_REGISTRYINDEX, task->slot);
+  task->slot = LUA_NOREF;
+}
+
 static neap_task *new_task(neap_runtime *rt, lua_State *L) {
   neap_task *task = lua_newuserdatauv(L, sizeof *task, 2);
   *task = (neap_task){.rt = rt, .slot = LUA_NOREF, .owner_slot = LUA_NOREF};
@@ -59,7 +65,7 @@ neap_task *neap_task_take(neap_runtime *rt, lua_State *L) {
     rt->idle_count--;
   } else {
     task = new_task(rt, L);
-    task->slot = neap_ref(rt, L);
+    task->slot = luaL_ref(L, LUA_REGISTRYINDEX);
   }
   task->nargs = 0;
   task->answer = NEAP_OK;
@@ -82,7 +88,7 @@ static void retire(neap_task *task, bool ok) {
     rt->idle_count++;
     return;
   }
-  neap_unref(rt, &task->slot);
+  unroot(task);
 }
 
 static void push_task(lua_State *L, neap_task *task) {
@@ -159,7 +165,7 @@ static void adopt(neap_task *task) {
   lua_setiuservalue(L, -3, OWNER);
   lua_insert(L, -2);
   lua_call(L, 2, 0);
-  neap_unref(rt, &task->slot);
+  unroot(task);
 }
 
 static void resume(neap_task *task, int nargs) {
@@ -297,7 +303,7 @@ static void close_doomed(neap_runtime *rt, lua_State *L, void *arg) {
     task->done(task, LUA_OK, 0);
   call_task_end(task, LUA_OK);
   neap_census_close(&rt->loop->census, &task->born);
-  neap_unref(rt, &task->slot);
+  unroot(task);
 }
 
 /* Each step travels alone: what one task raises stops no other. */
