@@ -162,6 +162,13 @@ describe("the limit of a message", function()
     assert.same({ 1008, "limit" }, { trace.fail, trace.code })
   end)
 
+  it("counts the empty fragments of each message by themselves", function()
+    local empty = wire.frame(CONTINUATION, "", { fin = false })
+    local message = wire.frame(TEXT, "", { fin = false }) .. empty:rep(600)
+      .. wire.frame(CONTINUATION, "end")
+    assert.same({ "text end", "text end" }, { table.unpack(wire.read { message:rep(2) }) })
+  end)
+
   it("allows 65,536 fragments that carry bytes", function()
     local data = ("x"):rep(64)
     local more = wire.frame(CONTINUATION, data, { fin = false })
