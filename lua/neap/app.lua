@@ -195,10 +195,11 @@ local function settings_maker()
   end
 end
 
-local function make_core_route(route, settings)
+local function make_core_route(route, settings, above)
   return core.route {
-    settings = settings, open = route.open, task = route.task, message = route.message,
-    writable = route.writable, close = route.close, error = route.error,
+    settings = settings, scope = above, task = route.task, open = route.open,
+    message = route.message, writable = route.writable, close = route.close,
+    error = route.error,
   }
 end
 
@@ -208,7 +209,7 @@ local function compile(self)
   for _, route in ipairs(self.routes) do
     local own = options.merge(flat, route.options or {})
     route.origins = own.origins
-    if not route.handler then route.core = make_core_route(route, settings_for(own)) end
+    if not route.handler then route.core = make_core_route(route, settings_for(own), self.scope) end
   end
   self.settings = settings_for(flat)
   self.scope.cancel_timeout = flat["timeouts.cancel"]

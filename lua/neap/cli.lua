@@ -216,8 +216,7 @@ end
 
 local function with_place(script, err)
   local text = tostring(err)
-  if text:find("^[^\n]-:%d+: ") or text:sub(1, #script + 2) == script .. ": " then return text end
-  return script .. ": " .. text
+  return text:find("^[^\n]-:%d+: ") and text or script .. ": " .. text
 end
 
 -- Runs the script; returns what it returned, or nil and one line.

@@ -74,17 +74,20 @@ local function drop_the_rest(conns)
   return forced
 end
 
--- Gives the routes' own handlers a turn before the Close frames go out.
+-- Runs the routes' own handlers, up to their first wait, before the Close
+-- frames go out.
 local function tell(app, conns)
-  local told = false
+  local left = 0
+  local function call(handler, conn)
+    left = left - 1
+    handler(conn, math.max(0, app.deadline - core.now()))
+  end
   for _, conn in ipairs(conns) do
     local life = core.life(conn)
-    if life and life.on_draining then
-      conn:spawn(life.on_draining, conn, math.max(0, app.deadline - core.now()))
-      told = true
-    end
+    local handler = life and life.on_draining
+    if handler and conn:spawn(call, handler, conn) then left = left + 1 end
   end
-  if told then task.sleep(0) end
+  while left > 0 and core.now() < app.deadline do task.sleep(0.001) end
 end
 
 local function close_listeners(app)

@@ -17,8 +17,22 @@ local function is_past_script(info)
   return is_ours(info) and (info.istailcall or info.source == HERE .. "cli.lua")
 end
 
---- The script that the command runs: the place of what has no line.
+--- The path of the script that the command runs.
 site.script = nil
+
+-- Where the script's main chunk ends with a tail call: at its last statement,
+-- which is the last return that stands at a line's start.
+local function last_return()
+  local file = site.script and io.open(site.script)
+  if not file then return nil end
+  local number, found = 0, nil
+  for line in file:lines() do
+    number = number + 1
+    if line:find("^return%f[^%w_]") then found = number end
+  end
+  file:close()
+  return ("%s:%d"):format(site.script, found or math.max(number, 1))
+end
 
 --- Returns "app.lua:12" for the nearest caller outside neap, or nil.
 ---@return string|nil
@@ -26,7 +40,7 @@ function site.caller()
   local level = 2
   local info = debug.getinfo(level, "Slt")
   while info and is_ours(info) do
-    if is_past_script(info) then return site.script end
+    if is_past_script(info) then return last_return() end
     level = level + 1
     info = debug.getinfo(level, "Slt")
   end

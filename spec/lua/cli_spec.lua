@@ -91,8 +91,8 @@ describe("the command", function()
       = { 1, "local neap = require 'neap'\nneap.app()" },
     ["neap: SCRIPT:1: unknown option timeouts.pign; did you mean ping?\n"]
       = { 1, "local app = require 'neap'.app{timeouts = {pign = 1}}\nreturn app" },
-    ["neap: SCRIPT: unknown option hots; did you mean hosts?\n"]
-      = { 1, "return require 'neap'.app{hots = {}}" },
+    ["neap: SCRIPT:3: unknown option hots; did you mean hosts?\n"]
+      = { 1, "local neap = require 'neap'\n\nreturn neap.app{\n  hots = {},\n}" },
     ["neap: SCRIPT:2: path chat must begin with /\n"]
       = { 1, "local app = require 'neap'.app()\napp:get('chat', print)" },
     ["neap: --set timeouts.pign=5: unknown option timeouts.pign; did you mean ping?\n"]
