@@ -22,7 +22,7 @@ describe("the command", function()
     { "that does not parse", 2, "local x = 1\nlocal = 2\n" },
     { "that fails", 2, "local x = 1\nerror 'no water'\n" },
     { "that returns no app", nil, "local x = 1\nreturn x\n" },
-    { "with an unknown option", 2, "local neap = require 'neap'\nreturn neap.app{limts = {}}\n" },
+    { "with an unknown option", 2, "local neap = require 'neap'\nlocal app = neap.app{limts = {}}\nreturn app\n" },
     { "with an unknown route option", 3, "local neap = require 'neap'\n"
       .. "local app = neap.app{}\napp:ws('/', {mesage = print})\nreturn app\n" },
   }
@@ -81,6 +81,8 @@ describe("a script under stock Lua", function()
     running:signal "TERM"
     assert.equal(1001, (client:read_close()))
     client:send_close(1001)
+    assert.is_true(client:is_ended())
+    client:close()
     local status, out = running:wait()
     assert.equal(0, status)
     assert.matches("leaked=0", out, 1, true)

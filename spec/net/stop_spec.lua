@@ -28,6 +28,7 @@ describe("a server", function()
         assert.equal(1001, code)
         client:send_close(code)
         assert.is_true(client:is_ended())
+        client:close()
       end
       local status, out = running:wait()
       local closed, forced, _, leaked = out:match(RECEIPT)
