@@ -22,7 +22,8 @@ describe("the command", function()
     { "that does not parse", 2, "local x = 1\nlocal = 2\n" },
     { "that fails", 2, "local x = 1\nerror 'no water'\n" },
     { "that returns no app", nil, "local x = 1\nreturn x\n" },
-    { "with an unknown option", 2, "local neap = require 'neap'\nlocal app = neap.app{limts = {}}\nreturn app\n" },
+    { "with an unknown option", 2, "local neap = require 'neap'\n"
+      .. "local app = neap.app{limts = {}}\nreturn app\n" },
     { "with an unknown route option", 3, "local neap = require 'neap'\n"
       .. "local app = neap.app{}\napp:ws('/', {mesage = print})\nreturn app\n" },
   }

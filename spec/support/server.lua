@@ -103,7 +103,7 @@ end
 
 --- Waits for the process to end by itself, and returns its exit status (128
 --- and the signal's number when a signal ended it), stdout after the first
---- line, and stderr. Later calls return the same.
+--- line, and stderr; raises what a sanitizer found. Later calls return the same.
 function server_methods:wait()
   if self.pipe then
     self.out = self.pipe:read "a"
@@ -113,6 +113,9 @@ function server_methods:wait()
     self.err = self:log()
     os.remove(self.stderr)
     if self.owns_script then os.remove(self.script) end
+    if self.err:find "Sanitizer" or self.err:find "runtime error:" then
+      error(self.err, 0)
+    end
   end
   return self.status, self.out, self.err
 end
