@@ -44,13 +44,12 @@ local function close_in_batches(app, conns)
   end
 end
 
--- Takes the closed ones out of `conns`, from its end, until one is not.
+-- Looks where it found an open one the last time, since none opens again.
 local function has_open(conns)
-  while conns[1] do
-    if conns[#conns].state ~= "closed" then return true end
-    conns[#conns] = nil
-  end
-  return false
+  local at = conns.at or 1
+  while conns[at] and conns[at].state == "closed" do at = at + 1 end
+  conns.at = at
+  return conns[at] ~= nil
 end
 
 -- The deadline is read anew each time, since a second call may move it.
@@ -90,6 +89,25 @@ local function tell(app, conns)
   while left > 0 and core.now() < app.deadline do task.sleep(0.001) end
 end
 
+-- What stands below the app's scope ends before it. Each is closing already,
+-- once its connection has said why; to close it again waits for its end.
+local function wait_for_scopes(conns)
+  local until_then = core.now() + DROP_SECONDS
+  for _, conn in ipairs(conns) do
+    local life = core.life(conn)
+    if life and life.scope then
+      while not life.why and core.now() < until_then do task.sleep(LOOK_SECONDS) end
+      life.scope:close { cause = "drain" }
+    end
+  end
+end
+
+-- Handlers that were told of the end may still wait for something.
+local function wait_for_tasks(app)
+  local until_then = core.now() + app.scope.cancel_timeout
+  while live "task" > 1 and core.now() < until_then do task.sleep(LOOK_SECONDS) end
+end
+
 local function close_listeners(app)
   for _, listener in ipairs(app.listeners) do listener:close() end
 end
@@ -103,16 +121,17 @@ end
 
 local function run(app)
   local began, conns = core.now(), all_conns()
-  local count = #conns
   attempt("telling connections", tell, app, conns)
   attempt("closing connections", close_in_batches, app, conns)
   attempt("waiting for connections", wait_until_closed, conns, function() return app.deadline end)
   local forced = attempt("dropping connections", drop_the_rest, conns) or 0
   attempt("closing listeners", close_listeners, app)
   local cancelled = math.max(0, live "task" - 1)
+  attempt("waiting for the connections' scopes", wait_for_scopes, conns)
   attempt("closing the app's scope", app.scope.close, app.scope, { cause = "drain" })
+  attempt("waiting for tasks", wait_for_tasks, app)
   app.receipt = {
-    closed = count - forced,
+    closed = #conns - forced,
     forced = forced,
     cancelled = cancelled,
     took = core.now() - began,

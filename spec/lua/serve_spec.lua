@@ -70,6 +70,28 @@ describe("a server that stops", function()
     assert.same({ "0", "1", "0" }, { out:match(RECEIPT) })
   end)
 
+  it("ends what connections own before what the app owns", function()
+    local running <close> = server.start [[
+      local neap = require "neap"
+      local app = neap.app{timeouts = {cancel = 0.1}}
+      app:defer(function(why) print("app " .. why.cause) end)
+      app:ws("/", function(conn)
+        conn:defer(function(why) print(("conn %s %d"):format(why.cause, why.code)) end)
+        local _ <close> = setmetatable({}, {__close = function() print "task" end})
+        while true do neap.sleep(10) end
+      end)
+      return app
+    ]]
+    local client <close> = ws.connect(running.port)
+    running:signal "TERM"
+    assert.equal(1001, (client:read_close()))
+    client:send_close(1001)
+    client:close()
+    local status, out = running:wait()
+    assert.equal(0, status)
+    assert.matches("^task\nconn drain 1001\napp drain\nneap: drained closed=1 forced=0 ", out)
+  end)
+
   it("may be a script of its own, under stock lua5.4", function()
     local text = SCRIPT:gsub("return app\n",
       'os.exit(app:run{listen = "http://127.0.0.1:0"}, true)\n')
