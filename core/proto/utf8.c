@@ -50,33 +50,42 @@ static neap_utf8 after_byte(neap_utf8 state, uint8_t c) {
   return follow[state].next;
 }
 
-static bool is_ascii(const uint8_t *src) {
+static uint64_t load(const uint8_t *src) {
   uint64_t word;
   memcpy(&word, src, sizeof word);
-  return (word & HIGH_BITS) == 0;
+  return word;
+}
+
+static bool is_ascii_half(const uint8_t *src) {
+  uint32_t word;
+  memcpy(&word, src, sizeof word);
+  return (word & (uint32_t)HIGH_BITS) == 0;
+}
+
+static bool is_ascii(const uint8_t *src) {
+  return (load(src) & HIGH_BITS) == 0;
 }
 
 static bool is_ascii_block(const uint8_t *src) {
-  uint64_t words[4];
-  memcpy(words, src, sizeof words);
-  return ((words[0] | words[1] | words[2] | words[3]) & HIGH_BITS) == 0;
+  uint64_t low = load(src) | load(src + 8);
+  uint64_t high = load(src + 16) | load(src + 24);
+  return ((low | high) & HIGH_BITS) == 0;
 }
 
-/* How many bytes from the start on are surely ASCII: all of them, or not quite
- * as many as there are. The last word overlaps the one before it. */
+/* Bytes of ASCII at the start. The steps do not overlap: a load across two fresh
+ * stores, which unmasking has just made, would wait for both. */
 static size_t count_ascii(const uint8_t *src, size_t len) {
   size_t n = 0;
 
-  if (len < 8) {
-    while (n < len && src[n] < 0x80)
-      n++;
-    return n;
-  }
   while (len - n >= 32 && is_ascii_block(src + n))
     n += 32;
   while (len - n >= 8 && is_ascii(src + n))
     n += 8;
-  return len - n < 8 && is_ascii(src + len - 8) ? len : n;
+  if (len - n >= 4 && is_ascii_half(src + n))
+    n += 4;
+  while (n < len && src[n] < 0x80)
+    n++;
+  return n;
 }
 
 static bool is_tail(uint8_t c) {
@@ -128,5 +137,8 @@ bool neap_utf8_feed(neap_utf8 *state, const uint8_t *src, size_t len) {
 
 bool neap_utf8_is_valid(const uint8_t *src, size_t len) {
   neap_utf8 state = START;
+
+  if (count_ascii(src, len) == len)
+    return true;
   return neap_utf8_feed(&state, src, len) && state == START;
 }
