@@ -11,14 +11,17 @@ neap_conn_box *neap_conn_check(lua_State *L, int index) {
 
 /* The box is whole before anything that may run a finaliser. */
 neap_conn_box *neap_conn_handle(neap_runtime *rt, lua_State *L, neap_conn *conn,
-                                neap_route *route) {
+                                neap_route *route, bool is_anchored) {
   neap_collect_if_grown(rt, L);
   neap_conn_box *box = lua_newuserdatauv(L, sizeof *box, 2);
   *box = (neap_conn_box){
     .peer.kind = NEAP_PEER_CONN, .slot = LUA_NOREF, .rt = rt, .id = conn->id};
   luaL_setmetatable(L, NEAP_CONN_CLASS);
   lua_pushvalue(L, -1);
-  box->slot = neap_ref(rt, L);
+  if (is_anchored)
+    box->slot = neap_ref(rt, L);
+  else
+    neap_weak_set(L, box);
   box->conn = conn;
   box->route = neap_route_retain(route);
   lua_insert(L, -2);

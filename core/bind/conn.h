@@ -14,7 +14,7 @@
 
 #define NEAP_CONN_CLASS "neap.conn"
 
-enum neap_peer_kind { NEAP_PEER_REQUEST, NEAP_PEER_CONN };
+enum neap_peer_kind { NEAP_PEER_REQUEST, NEAP_PEER_DIAL, NEAP_PEER_CONN };
 
 /* What neap_conn.peer points to begins with its kind. */
 typedef struct neap_peer {
@@ -41,10 +41,11 @@ typedef struct neap_conn_box {
 
 extern const neap_conn_events neap_conn_events_lua;
 
-/* Pushes a new handle, anchored, for a connection that was just upgraded;
- * the value on top of the stack becomes its data. Raises. */
+/* Pushes a new handle, for a connection that was just upgraded (is_anchored) or
+ * joined (held by the script alone); the value on top of the stack becomes its
+ * data. Raises. */
 neap_conn_box *neap_conn_handle(neap_runtime *rt, lua_State *L, neap_conn *conn,
-                                neap_route *route);
+                                neap_route *route, bool is_anchored);
 
 /* Runs route.open or the task with (conn, request at stack index), soon. */
 void neap_conn_start_route(neap_conn_box *box, lua_State *L, int request);
@@ -75,5 +76,10 @@ extern const luaL_Reg neap_conn_receive_methods[];
 void neap_request_arrived(neap_conn *conn, const neap_http_head *head,
                           const char *src, size_t len);
 void neap_request_gone(neap_conn *conn);
+
+/* dial.c: the same for a client's. */
+void neap_dial_answered(neap_conn *conn, const neap_http_head *head,
+                        const char *src);
+void neap_dial_failed(neap_conn *conn, const neap_why *why);
 
 #endif

@@ -268,6 +268,14 @@ static void closed_done(neap_task *task, int status, int count) {
   let_go(box);
 }
 
+/* What the script alone held is kept from here to the end of its close. */
+static void anchor_until_done(neap_conn_box *box, lua_State *L) {
+  if (box->slot != LUA_NOREF)
+    return;
+  lua_pushvalue(L, -1);
+  box->slot = neap_ref(box->rt, L);
+}
+
 /* The close handler may still ask who it was. */
 static void keep_remote(lua_State *L, const neap_conn *conn) {
   char remote[80];
@@ -282,6 +290,11 @@ static void call_closed(neap_runtime *rt, lua_State *L, void *arg) {
   struct ending *ending = arg;
   neap_conn_box *box = ending->box;
   push_handle(L, box);
+  if (!lua_isuserdata(L, -1)) { /* being collected: nobody is left to tell */
+    let_go(box);
+    return;
+  }
+  anchor_until_done(box, L);
   if (neap_route_has(box->route, NEAP_HANDLER_CLOSE))
     keep_remote(L, ending->conn);
   bool has_life = lua_getiuservalue(L, -1, NEAP_CONN_LIFE) == LUA_TTABLE;
@@ -299,12 +312,23 @@ static void call_closed(neap_runtime *rt, lua_State *L, void *arg) {
   neap_task_start(task, 3);
 }
 
+static void on_head(neap_conn *conn, const neap_http_head *head,
+                    const char *src, size_t len) {
+  if (conn->is_client)
+    neap_dial_answered(conn, head, src);
+  else
+    neap_request_arrived(conn, head, src, len);
+}
+
 static void on_closed(neap_conn *conn, const neap_why *why) {
   neap_conn_box *box = box_of(conn);
-  if (box == NULL) {
+  neap_peer *peer = conn->peer;
+  if (peer->kind == NEAP_PEER_DIAL)
+    neap_dial_failed(conn, why);
+  else if (peer->kind == NEAP_PEER_REQUEST)
     neap_request_gone(conn);
+  if (box == NULL)
     return;
-  }
   conn->peer = NULL;
   box->conn = NULL;
   neap_inbox_clear(&box->inbox, &conn->loop->census);
@@ -338,7 +362,7 @@ void neap_conns_forget(neap_runtime *rt) {
 }
 
 const neap_conn_events neap_conn_events_lua = {
-  .head = neap_request_arrived,
+  .head = on_head,
   .message = on_message,
   .pong = on_pong,
   .writable = on_writable,

@@ -7,6 +7,7 @@
 #include "bind/codec.h"
 #include "bind/codec_http.h"
 #include "bind/conn.h"
+#include "bind/dial.h"
 #include "bind/listener.h"
 #include "bind/loop.h"
 #include "bind/request.h"
@@ -30,6 +31,7 @@ int luaopen_neap_core(lua_State *L) {
   neap_bind_listener(L);
   neap_bind_request(L);
   neap_bind_conn(L);
+  neap_bind_dial(L);
   lua_newtable(L);
   neap_bind_codec(L);
   neap_bind_codec_http(L);

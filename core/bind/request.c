@@ -204,7 +204,7 @@ static int request_upgrade(lua_State *L) {
 
   lua_settop(L, 5);
   lua_pushvalue(L, 3);
-  neap_conn_box *handle = neap_conn_handle(rt, L, conn, route);
+  neap_conn_box *handle = neap_conn_handle(rt, L, conn, route, true);
   if (protocol) {
     neap_conn_push_life(L, -1);
     lua_pushvalue(L, 4);

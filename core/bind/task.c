@@ -98,6 +98,14 @@ static void push_task(lua_State *L, neap_task *task) {
     neap_weak_get(L, task);
 }
 
+/* Whose callback it is: an anchored handle, or one that the script holds. */
+static void push_borrower(lua_State *L, neap_task *task) {
+  if (task->owner_slot != LUA_NOREF)
+    lua_rawgeti(L, LUA_REGISTRYINDEX, task->owner_slot);
+  else
+    neap_weak_get(L, task->arg);
+}
+
 /* Tells the scripting layer: (task, ok, error, traceback). */
 static void call_task_end(neap_task *task, int status) {
   neap_runtime *rt = task->rt;
@@ -119,19 +127,33 @@ static void call_task_end(neap_task *task, int status) {
   lua_call(L, 4, 0);
 }
 
-/* Its pending <close> variables run now; what they raise is reported. */
+/* Its pending <close> variables run now; what they raise is reported. A
+ * coroutine that died by an error answers with that error once more. */
 static void close_now(neap_task *task) {
   neap_runtime *rt = task->rt;
+  lua_State *L = rt->L;
   neap_task *outer = rt->current;
+  if (lua_gettop(task->co) > 0 && lua_status(task->co) > LUA_YIELD) {
+    lua_pushvalue(task->co, -1);
+    lua_xmove(task->co, L, 1);
+  } else {
+    lua_pushnil(L);
+  }
   task->is_closing = true;
   rt->current = task;
-  int status = close_coroutine(task->co, rt->L);
+  int status = close_coroutine(task->co, L);
   rt->current = outer;
   task->is_closing = false;
-  if (status != LUA_OK && neap_push_hook(rt, rt->L, NEAP_HOOK_ERROR)) {
-    lua_xmove(task->co, rt->L, 1);
-    lua_call(rt->L, 1, 0);
+  if (status != LUA_OK) {
+    lua_xmove(task->co, L, 1);
+    bool is_new = !lua_rawequal(L, -1, -2);
+    if (is_new && neap_push_hook(rt, L, NEAP_HOOK_ERROR)) {
+      lua_pushvalue(L, -2);
+      lua_call(L, 1, 0);
+    }
+    lua_pop(L, 1);
   }
+  lua_pop(L, 1);
   lua_settop(task->co, 0);
 }
 
@@ -160,7 +182,7 @@ static void adopt(neap_task *task) {
   push_task(L, task);
   lua_pushvalue(L, -1);
   neap_weak_set(L, task);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, task->owner_slot);
+  push_borrower(L, task);
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, -3, OWNER);
   lua_insert(L, -2);
@@ -358,7 +380,7 @@ static int task_owner(lua_State *L) {
   if (task == NULL)
     return 0;
   if (task->slot != LUA_NOREF && !task->is_adopted) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, task->owner_slot);
+    push_borrower(L, task);
     return 1;
   }
   push_task(L, task);

@@ -37,20 +37,16 @@ static void set_option(int fd, int option, int value) {
   setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value);
 }
 
-int neap_conn_new(neap_conn **out, neap_loop *loop, int fd,
-                  neap_settings *settings, uint32_t tag,
-                  const neap_address *address) {
+neap_conn *neap_conn_make(neap_loop *loop, int fd, neap_settings *settings) {
   neap_conn *conn = calloc(1, sizeof *conn);
   if (conn == NULL || uv_poll_init(&loop->uv, &conn->poll, fd)) {
     free(conn);
     close(fd);
-    return NEAP_ENOMEM;
+    return NULL;
   }
   conn->poll.data = conn;
   conn->loop = loop;
   conn->fd = fd;
-  conn->tag = tag;
-  conn->address = *address;
   conn->settings = neap_settings_retain(settings);
   conn->id = ++loop->last_conn_id;
   neap_list_init(&conn->subscriptions);
@@ -59,6 +55,18 @@ int neap_conn_new(neap_conn **out, neap_loop *loop, int fd,
   set_option(fd, TCP_NODELAY, 1);
   neap_loop_arm(loop, &conn->deadline, NEAP_DEADLINE_HANDSHAKE,
                 settings->handshake);
+  return conn;
+}
+
+int neap_conn_new(neap_conn **out, neap_loop *loop, int fd,
+                  neap_settings *settings, uint32_t tag,
+                  const neap_address *address) {
+  neap_conn *conn = neap_conn_make(loop, fd, settings);
+  if (conn == NULL)
+    return NEAP_ENOMEM;
+  conn->tag = tag;
+  conn->address = *address;
+  conn->state = NEAP_CONN_HEAD;
   neap_conn_update_interest(conn);
   *out = conn;
   return NEAP_OK;
@@ -72,9 +80,10 @@ void neap_conn_arm_open(neap_conn *conn) {
 }
 
 /* Bytes that came behind the head wait in the session until the turn ends. */
-static int open_session(neap_conn *conn) {
+static int open_session(neap_conn *conn, enum neap_role role,
+                        neap_mask_source *mask) {
   neap_buffer early = conn->head;
-  neap_session_init(&conn->session, NEAP_SERVER, conn->settings->message, NULL);
+  neap_session_init(&conn->session, role, conn->settings->message, mask);
   conn->is_websocket = true;
   neap_session_feed(&conn->session, early.data, early.len);
   int err = neap_session_pause(&conn->session);
@@ -83,6 +92,22 @@ static int open_session(neap_conn *conn) {
     neap_conn_mark_dirty(conn);
   }
   neap_buffer_release(&early);
+  return err;
+}
+
+int neap_conn_open(neap_conn *conn, enum neap_role role,
+                   neap_mask_source *mask) {
+  const neap_settings *settings = conn->settings;
+  conn->state = NEAP_CONN_OPEN;
+  int err = open_session(conn, role, mask);
+  neap_census_add(&conn->loop->census, NEAP_CLASS_CONN, 0);
+  set_option(conn->fd, TCP_USER_TIMEOUT,
+             (int)(settings->ping + settings->pong));
+  neap_deadline_disarm(&conn->deadline);
+  neap_conn_arm_open(conn);
+  neap_conn_update_interest(conn);
+  if (err)
+    neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
   return err;
 }
 
@@ -99,16 +124,7 @@ int neap_conn_upgrade(neap_conn *conn, neap_settings *settings,
   neap_settings_retain(settings);
   neap_settings_release(conn->settings);
   conn->settings = settings;
-  conn->state = NEAP_CONN_OPEN;
-  err = open_session(conn);
-  neap_census_add(&conn->loop->census, NEAP_CLASS_CONN, 0);
-  set_option(conn->fd, TCP_USER_TIMEOUT,
-             (int)(settings->ping + settings->pong));
-  neap_conn_arm_open(conn);
-  neap_conn_update_interest(conn);
-  if (err)
-    neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
-  return err;
+  return neap_conn_open(conn, NEAP_SERVER, NULL);
 }
 
 int neap_conn_answer(neap_conn *conn, const neap_http_answer *answer) {
@@ -233,7 +249,8 @@ static void start_shutdown(neap_conn *conn) {
     left = conn->deadline.at > now ? conn->deadline.at - now : 1;
   conn->state = NEAP_CONN_SHUTDOWN;
   neap_deadline_disarm(&conn->write);
-  shutdown(conn->fd, SHUT_WR);
+  if (!conn->is_client) /* the server drops TCP first (RFC 6455, 7.1.1) */
+    shutdown(conn->fd, SHUT_WR);
   neap_loop_arm(conn->loop, &conn->deadline, NEAP_DEADLINE_SHUTDOWN, left);
   neap_conn_update_interest(conn);
 }

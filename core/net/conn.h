@@ -23,8 +23,9 @@
 typedef struct neap_conn neap_conn;
 
 enum neap_conn_state {
-  NEAP_CONN_HEAD,     /* the request's head is being read */
-  NEAP_CONN_ANSWER,   /* the pipeline decides; nothing is read */
+  NEAP_CONN_CONNECT,  /* client: TCP is being opened */
+  NEAP_CONN_HEAD,     /* the head of a request, or answer, is being read */
+  NEAP_CONN_ANSWER,   /* the binding decides; nothing is read */
   NEAP_CONN_OPEN,     /* WebSocket */
   NEAP_CONN_CLOSING,  /* closing handshake, or the last of an HTTP answer */
   NEAP_CONN_SHUTDOWN, /* our end is closed; waiting for the peer's */
@@ -118,6 +119,7 @@ struct neap_conn {
   uint8_t cause;
   uint8_t by;
   uint8_t interest; /* what libuv polls for */
+  bool is_client;
   bool is_websocket;
   bool is_paused;      /* the binding has no room: read nothing */
   bool is_lingering;   /* the binding still delivers what was received */
@@ -135,6 +137,15 @@ struct neap_conn {
 int neap_conn_new(neap_conn **out, neap_loop *loop, int fd,
                   neap_settings *settings, uint32_t tag,
                   const neap_address *address);
+
+/* Client: opens TCP and sends request (copied) once it is there; the head of the
+ * answer comes as the head event. NEAP_EREFUSED, NEAP_EIO or NEAP_ENOMEM. */
+int neap_conn_dial(neap_conn **out, neap_loop *loop,
+                   const struct sockaddr *address, socklen_t len,
+                   neap_settings *settings, const void *request, size_t size);
+
+/* Client: the answer was right, the WebSocket is open. */
+int neap_conn_join(neap_conn *conn);
 
 /* HEAD is over: writes the 101 and opens the WebSocket under settings. extra
  * is further header lines. NEAP_ECLOSED when the peer is gone. */

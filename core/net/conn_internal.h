@@ -18,6 +18,14 @@ void neap_conn_refuse(neap_conn *conn, int status, const char *text);
 /* Ends the connection if its closing has done all it waits for. */
 void neap_conn_finish(neap_conn *conn);
 
+/* conn.c, for the files beside it */
+neap_conn *neap_conn_make(neap_loop *loop, int fd, neap_settings *settings);
+int neap_conn_open(neap_conn *conn, enum neap_role role,
+                   neap_mask_source *mask);
+
+/* dialer.c: the socket says how the connecting went. */
+void neap_conn_connected(neap_conn *conn);
+
 /* conn_read.c */
 void neap_conn_readable(neap_conn *conn);
 /* After a pause: what was received meanwhile. */

@@ -40,7 +40,7 @@ static int wanted_interest(const neap_conn *conn) {
                (conn->is_websocket && !conn->is_paused);
   if (reads && !conn->is_eof)
     wanted |= UV_READABLE;
-  if (conn->is_backlogged)
+  if (conn->is_backlogged || conn->state == NEAP_CONN_CONNECT)
     wanted |= UV_WRITABLE;
   /* With nothing asked for libuv would not even tell of a reset. */
   return wanted ? wanted : UV_PRIORITIZED;
@@ -48,6 +48,10 @@ static int wanted_interest(const neap_conn *conn) {
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
   neap_conn *conn = poll->data;
+  if (conn->state == NEAP_CONN_CONNECT) {
+    neap_conn_connected(conn);
+    return;
+  }
   if (status < 0 || events == UV_PRIORITIZED) {
     neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
     return;
@@ -160,11 +164,18 @@ static void on_head(neap_conn *conn, const neap_http_head *head, uint8_t *bytes,
     return;
   }
   conn->state = NEAP_CONN_ANSWER;
-  neap_conn_update_interest(conn);
   conn->is_reading = true;
   conn->loop->events->head(conn, head, (const char *)bytes, size);
   conn->is_reading = false;
   neap_buffer_release(&held);
+}
+
+static int parse(const neap_conn *conn, neap_http_head *head,
+                 const uint8_t *bytes, size_t len) {
+  size_t limit = conn->settings->header;
+  return conn->is_client
+           ? neap_http_read_response(head, (const char *)bytes, len, limit)
+           : neap_http_read_request(head, (const char *)bytes, len, limit);
 }
 
 /* A head that came whole is read where it lies; one that did not is copied. */
@@ -176,18 +187,19 @@ static void read_head(neap_conn *conn, uint8_t *bytes, size_t len) {
     bytes = conn->head.data;
     len = conn->head.len;
   }
-  int size = err ? err
-                 : neap_http_read_request(&head, (const char *)bytes, len,
-                                          conn->settings->header);
+  int size = err ? err : parse(conn, &head, bytes, len);
   if (size == 0 && conn->head.len == 0)
     err = neap_buffer_append(&conn->head, bytes, len);
   if (err)
     neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
+  else if (size < 0 && conn->is_client)
+    neap_conn_abort(conn, NEAP_CAUSE_PROTOCOL, NEAP_BY_PEER);
   else if (size < 0)
     neap_conn_refuse(conn, head.status, head.error);
   else if (size > 0)
     on_head(conn, &head, bytes, len, (size_t)size);
   neap_conn_uncork(conn);
+  neap_conn_update_interest(conn); /* most answers came at once: no change */
   if (neap_conn_is_live(conn))
     neap_conn_finish(conn);
 }

@@ -6,32 +6,40 @@
 #include "proto/mask.h"
 #include "proto/status.h"
 
-/* Appends the head and leaves room for the payload behind it. */
+/* Appends the head of a frame of len bytes and makes room for more behind it.
+ * Sets the key of a client's frame. */
 static int append_head(const neap_session *s, neap_buffer *out,
-                       neap_frame *frame) {
-  frame->fin = true;
-  frame->masked = s->role == NEAP_CLIENT;
-  if (frame->length > SIZE_MAX - NEAP_FRAME_HEAD_MAX)
-    return NEAP_ENOMEM;
-  if (frame->masked && !s->mask(frame->key))
-    return NEAP_EIO;
+                       enum neap_opcode op, size_t len, size_t more,
+                       uint8_t key[4]) {
+  neap_frame frame = {
+    .length = len,
+    .opcode = (uint8_t)op,
+    .fin = true,
+    .masked = s->role == NEAP_CLIENT,
+  };
 
-  size_t room = NEAP_FRAME_HEAD_MAX + (size_t)frame->length;
-  if (neap_buffer_reserve(out, room) < 0)
+  if (more > SIZE_MAX - NEAP_FRAME_HEAD_MAX)
     return NEAP_ENOMEM;
-  out->len += neap_frame_write(frame, out->data + out->len);
+  if (frame.masked) {
+    if (!s->mask(key))
+      return NEAP_EIO;
+    memcpy(frame.key, key, 4);
+  }
+  if (neap_buffer_reserve(out, NEAP_FRAME_HEAD_MAX + more) < 0)
+    return NEAP_ENOMEM;
+  out->len += neap_frame_write(&frame, out->data + out->len);
   return NEAP_OK;
 }
 
 int neap_session_append(const neap_session *s, neap_buffer *out,
                         enum neap_opcode op, const void *data, size_t len) {
-  neap_frame frame = {.opcode = (uint8_t)op, .length = len};
-  int err = append_head(s, out, &frame);
+  uint8_t key[4];
+  int err = append_head(s, out, op, len, len, key);
 
   if (err || len == 0)
     return err;
-  if (frame.masked)
-    neap_mask_copy(frame.key, 0, out->data + out->len, data, len);
+  if (s->role == NEAP_CLIENT)
+    neap_mask_copy(key, 0, out->data + out->len, data, len);
   else
     memcpy(out->data + out->len, data, len);
   out->len += len;
@@ -75,14 +83,13 @@ int neap_session_send(neap_session *s, neap_buffer *out, enum neap_opcode op,
 
 int neap_session_send_head(neap_session *s, neap_buffer *out,
                            enum neap_opcode op, size_t len) {
-  neap_frame frame = {.opcode = (uint8_t)op, .length = len};
   int err = check_send(s, op, len);
 
   if (err)
     return err;
   if (s->role == NEAP_CLIENT)
     return NEAP_EPROTO;
-  return append_head(s, out, &frame);
+  return append_head(s, out, op, len, 0, NULL);
 }
 
 int neap_session_may_send(const neap_session *s) {

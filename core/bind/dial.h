@@ -1,0 +1,10 @@
+/* bind/dial.h - core.dial and core.resolve: how a client's connection begins. */
+
+#ifndef NEAP_BIND_DIAL_H
+#define NEAP_BIND_DIAL_H
+
+#include <lua.h>
+
+void neap_bind_dial(lua_State *L);
+
+#endif

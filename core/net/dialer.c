@@ -1,0 +1,86 @@
+/* How a client's connection begins: TCP, the request, the answer. */
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/conn_internal.h"
+#include "proto/status.h"
+
+/* Keys come from the kernel, many at a time; without them nothing is sent. */
+static bool take_key(uint8_t key[4]) {
+  static _Thread_local uint8_t pool[1024];
+  static _Thread_local size_t left;
+  if (left < 4) {
+    if (getrandom(pool, sizeof pool, 0) != (ssize_t)sizeof pool)
+      return false;
+    left = sizeof pool;
+  }
+  for (int i = 0; i < 4; i++)
+    key[i] = pool[--left];
+  return true;
+}
+
+static int start(int fd, const struct sockaddr *address, socklen_t len) {
+  if (connect(fd, address, len) == 0 || errno == EINPROGRESS)
+    return NEAP_OK;
+  int error = errno;
+  close(fd);
+  return error == ECONNREFUSED || error == ENOENT ? NEAP_EREFUSED : NEAP_EIO;
+}
+
+int neap_conn_dial(neap_conn **out, neap_loop *loop,
+                   const struct sockaddr *address, socklen_t len,
+                   neap_settings *settings, const void *request, size_t size) {
+  struct sockaddr_storage copy = {0};
+  int fd =
+    socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0)
+    return NEAP_EIO;
+  int err = start(fd, address, len);
+  if (err)
+    return err;
+  neap_conn *conn = neap_conn_make(loop, fd, settings);
+  if (conn == NULL)
+    return NEAP_ENOMEM;
+  conn->is_client = true;
+  conn->state = NEAP_CONN_CONNECT;
+  memcpy(&copy, address, len);
+  neap_address_read(&conn->address, &copy);
+  if (neap_buffer_append(&conn->head, request, size)) {
+    neap_conn_terminate(conn);
+    return NEAP_ENOMEM;
+  }
+  neap_conn_update_interest(conn);
+  *out = conn;
+  return NEAP_OK;
+}
+
+void neap_conn_connected(neap_conn *conn) {
+  int error = 0;
+  socklen_t len = sizeof error;
+  getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+  if (error) {
+    conn->reason = strdup(strerror(error));
+    neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
+    return;
+  }
+  neap_buffer request = conn->head;
+  conn->head = (neap_buffer){0};
+  conn->state = NEAP_CONN_HEAD;
+  int err = neap_buffer_append(neap_conn_cork(conn), request.data, request.len);
+  neap_buffer_release(&request);
+  if (err)
+    neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
+  neap_conn_uncork(conn);
+  neap_conn_update_interest(conn);
+}
+
+int neap_conn_join(neap_conn *conn) {
+  if (conn->state != NEAP_CONN_ANSWER)
+    return NEAP_ECLOSED;
+  return neap_conn_open(conn, NEAP_CLIENT, take_key);
+}
