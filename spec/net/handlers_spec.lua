@@ -18,6 +18,9 @@ app:ws("/fails-as-task", function(conn)
   conn:receive()
   error "no tide today"
 end)
+app:ws("/fails-in-a-spawned-task", {message = function(conn)
+  conn:spawn(function() error "no crew today" end)
+end})
 app:ws("/fails-with-a-table", {message = function() error({}) end})
 app:ws("/reports", {
   message = function() error "reported" end,
@@ -86,6 +89,7 @@ describe("a handler", function()
 
   for _, path in ipairs {
     "/fails-on-open", "/fails-on-message", "/fails-as-task", "/fails-with-a-table",
+    "/fails-in-a-spawned-task",
   } do
     it("that fails closes its connection with 1011: " .. path, function()
       local bystander <close> = ws.connect(port, "/echo")
