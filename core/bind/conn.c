@@ -121,7 +121,7 @@ static int conn_gc(lua_State *L) {
   neap_inbox_clear(&box->inbox, &box->rt->loop->census);
   if (conn) {
     conn->peer = NULL;
-    box->rt->abandoned++;
+    box->rt->abandoned += conn->state == NEAP_CONN_OPEN;
     neap_conn_linger(conn, false);
     neap_conn_close(conn, NEAP_CAUSE_ABANDONED, NEAP_BY_LOCAL, 1001, NULL, 0);
   }

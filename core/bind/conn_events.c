@@ -136,22 +136,23 @@ struct arrival {
 
 /* A route that only sends, and a script that has never asked: what comes is
  * kept shortly, in case it asks yet, and is not hoarded. */
-static bool is_unwanted(const neap_conn_box *box) {
-  return !box->has_reader && box->inbox.bytes > UNREAD_MAX &&
-         !neap_route_has(box->route, NEAP_HANDLER_MESSAGE) &&
-         !neap_route_has(box->route, NEAP_HANDLER_TASK);
+static bool has_consumer(const neap_conn_box *box) {
+  return box->has_reader || neap_route_has(box->route, NEAP_HANDLER_MESSAGE) ||
+         neap_route_has(box->route, NEAP_HANDLER_TASK);
 }
 
 static void put_in_inbox(neap_conn_box *box, const neap_event *event) {
   neap_conn *conn = box->conn;
-  if (is_unwanted(box))
+  bool is_wanted = has_consumer(box);
+  if (!is_wanted && box->inbox.bytes > UNREAD_MAX)
     return;
   if (neap_inbox_put(&box->inbox, &conn->loop->census, event)) {
     neap_conn_close(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
                     "out of memory", 13);
     return;
   }
-  neap_conn_linger(conn, true);
+  if (is_wanted)
+    neap_conn_linger(conn, true);
   if (box->inbox.bytes > conn->settings->message)
     neap_conn_pause(conn);
 }
@@ -215,8 +216,6 @@ static void on_closing(neap_conn *conn) {
   neap_conn_box *box = box_of(conn);
   if (box == NULL)
     return;
-  if (box->inbox.first)
-    neap_conn_linger(conn, true);
   if (box->receiver) {
     box->is_ended = true;
     neap_task_wake(box->receiver, NEAP_ECLOSED);
@@ -256,7 +255,8 @@ static void push_why(lua_State *L, const neap_why *why) {
 
 static void let_go(neap_conn_box *box) {
   neap_unref(box->rt, &box->slot);
-  neap_route_release(box->route);
+  if (box->route)
+    neap_route_release(box->route);
   box->route = NULL;
 }
 

@@ -379,7 +379,7 @@ static int task_owner(lua_State *L) {
   neap_task *task = lua_isnoneornil(L, 1) ? rt->current : check_task(L, 1);
   if (task == NULL)
     return 0;
-  if (task->slot != LUA_NOREF && !task->is_adopted) {
+  if (task->done && !task->is_adopted) {
     push_borrower(L, task);
     return 1;
   }
@@ -472,15 +472,23 @@ static int task_state(lua_State *L) {
   return 2;
 }
 
-/* A dropped task's wait must not find it; its coroutine goes with it. */
+/* Nobody can wake a dropped task any more, but what its <close> variables hold
+ * must still be given back: it is kept until the end of the turn, and closed. */
 static int task_gc(lua_State *L) {
   neap_task *task = check_task(L, 1);
-  if (task->rt->loop == NULL)
+  neap_runtime *rt = task->rt;
+  if (rt->loop == NULL || task->state == NEAP_TASK_IDLE ||
+      task->state == NEAP_TASK_DONE)
     return 0;
   leave_place(task);
   neap_link_remove(&task->link);
-  neap_census_close(&task->rt->loop->census, &task->born);
-  task->state = NEAP_TASK_DONE;
+  if (task->slot == LUA_NOREF) {
+    lua_settop(L, 1);
+    task->slot = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+  task->state = NEAP_TASK_PARKED;
+  neap_list_append(&rt->doomed, &task->link);
+  neap_loop_wake(rt->loop);
   return 0;
 }
 

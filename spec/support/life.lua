@@ -1,0 +1,115 @@
+-- For specs of lifetimes: a server and its clients in this very process, and
+-- a census that must be back at zero when they are gone.
+--
+--   life.run(function(world)
+--     world:ws("/", {message = …})          routes, before the first connect
+--     local conn = world:connect "/"
+--   end)                                    raises unless every class is at 0
+
+local neap = require "neap"
+local core = require "neap.core"
+
+local life = {}
+
+local world_methods = {}
+local world_mt = { __index = world_methods }
+
+function world_methods:ws(path, ...)
+  self.app:ws(path, ...)
+end
+
+-- The listener opens when it is first needed: routes come before it.
+function world_methods:port()
+  if not self.listener then
+    self.listener = assert(self.app:listen "http://127.0.0.1:0")
+  end
+  local _, port = self.listener:address()
+  return port
+end
+
+function world_methods:connect(path, options)
+  return assert(neap.connect(("ws://127.0.0.1:%d%s"):format(self:port(), path), options))
+end
+
+function world_methods:close()
+  if self.listener then self.listener:close() end
+  for conn in core.conns() do conn:terminate() end
+  self.app.scope:close()
+end
+
+--- Turns the loop until `done()` is true, or raises after a while.
+function life.wait_until(done, what)
+  for _ = 1, 300 do
+    if done() then return end
+    neap.sleep(0.01)
+  end
+  error("waited in vain for " .. (what or "a condition"), 2)
+end
+
+--- Two full collections: the second frees what the first finalised.
+function life.collect()
+  collectgarbage()
+  collectgarbage()
+end
+
+local function find_live()
+  for class, tally in pairs(core.counts()) do
+    assert(tally.opened == tally.closed + tally.live, class .. " is not balanced")
+    local is_mine = class == "task" or class == "scope"
+    if tally.live > (is_mine and 1 or 0) or class == "frame_buffer" and tally.bytes > 0 then
+      return class, tally.live
+    end
+  end
+end
+
+--- Raises unless every class of the census is at zero, in a while.
+function life.check_census()
+  neap.run(function()
+    local class, live
+    for _ = 1, 300 do
+      life.collect()
+      class, live = find_live()
+      if not class then return end
+      neap.sleep(0.01)
+    end
+    error(("%d of class %s are alive"):format(live, class), 0)
+  end)
+end
+
+--- Runs fn(world) as a task, then demands the census back at zero.
+function life.run(fn, options)
+  local failed, trace
+  neap.run(function()
+    local world = setmetatable({ app = neap.app(options) }, world_mt)
+    local ok, err = xpcall(fn, debug.traceback, world)
+    if not ok then failed, trace = true, err end
+    world:close()
+  end)
+  if failed then error(trace, 0) end
+  life.check_census()
+end
+
+--- Calls fn in a frame of its own, so that no register keeps what it made.
+function life.forget(fn, ...)
+  local call = fn
+  call(...)
+end
+
+--- Runs a script in a state of its own that ends with things alive; returns
+--- its exit status and output.
+function life.die(script)
+  local build = os.getenv "NEAP_BUILD" or "build"
+  local preload = os.getenv "NEAP_PRELOAD" or ""
+  local name = os.tmpname()
+  local file <close> = assert(io.open(name, "w"))
+  file:write(script)
+  file:flush()
+  local pipe = assert(io.popen(("LD_PRELOAD='%s' LUA_PATH='./lua/?.lua;./lua/?/init.lua;;' "
+    .. "LUA_CPATH='./%s/?.so;;' lua5.4 %s 2>&1; echo \"status $?\""):format(preload, build, name)))
+  local output = pipe:read "a"
+  pipe:close()
+  os.remove(name)
+  return tonumber(output:match "status (%d+)%s*$"), output
+end
+
+return life
