@@ -6,17 +6,18 @@
 --
 -- The process gets SIGKILL when the specs' own process dies, so none outlives
 -- a run. NEAP_BUILD names another build directory, NEAP_PRELOAD a library that
--- the server needs first (the sanitizer's).
+-- the server needs first (the sanitizer's), NEAP_WRAP a command to run it under.
 
 local build = os.getenv "NEAP_BUILD" or "build"
 local preload = os.getenv "NEAP_PRELOAD"
+local wrap = os.getenv "NEAP_WRAP"
 
 local server_methods = {}
 local server_mt = { __name = "spec.server", __index = server_methods }
 local server = {}
 
 --- The words that run a script with stock Lua, for `command`.
-server.stock_lua = ("LUA_PATH='./lua/?.lua;./lua/?/init.lua;;' "
+server.stock_lua = ("env LUA_PATH='./lua/?.lua;./lua/?/init.lua;;' "
   .. "LUA_CPATH='./%s/?.so;;' lua5.4"):format(build)
 
 local function quote(text)
@@ -43,6 +44,7 @@ end
 local function command_line(self, options)
   local words = { "exec setpriv --pdeathsig KILL -- env -u LD_PRELOAD" }
   if preload then words[#words + 1] = "LD_PRELOAD=" .. quote(preload) end
+  words[#words + 1] = wrap
   words[#words + 1] = options.command or (build .. "/bin/neap")
   words[#words + 1] = quote(self.script)
   if options.listen ~= false then
@@ -103,7 +105,7 @@ end
 
 --- Waits for the process to end by itself, and returns its exit status (128
 --- and the signal's number when a signal ended it), stdout after the first
---- line, and stderr; raises what a sanitizer found. Later calls return the same.
+--- line, and stderr; raises what a tool found. Later calls return the same.
 function server_methods:wait()
   if self.pipe then
     self.out = self.pipe:read "a"
@@ -113,8 +115,8 @@ function server_methods:wait()
     self.err = self:log()
     os.remove(self.stderr)
     if self.owns_script then os.remove(self.script) end
-    if self.err:find "Sanitizer" or self.err:find "runtime error:" then
-      error(self.err, 0)
+    for _, mark in ipairs { "Sanitizer", "runtime error:", "^==%d+==", "\n==%d+==" } do
+      if self.err:find(mark) then error(self.err, 0) end
     end
   end
   return self.status, self.out, self.err
