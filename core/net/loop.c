@@ -91,7 +91,7 @@ int neap_loop_new(neap_loop **out) {
   loop->receive = malloc(NEAP_RECEIVE_SIZE);
   if (loop->receive == NULL)
     goto free_loop;
-  loop->topics = neap_topics_new(&loop->census);
+  loop->topics = neap_topics_new(&loop->census, &loop->frames);
   if (loop->topics == NULL)
     goto free_receive;
   if (uv_loop_init(&loop->uv))
@@ -172,6 +172,7 @@ void neap_loop_close(neap_loop *loop) {
   neap_topics_free(loop->topics);
   neap_timers_release(&loop->timers);
   neap_segment_pool_release(&loop->segments);
+  neap_frame_pool_release(&loop->frames);
   neap_buffer_release(&loop->cork);
   free(loop->receive);
   free(loop);

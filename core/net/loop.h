@@ -38,6 +38,7 @@ typedef struct neap_loop {
   neap_timers timers;
   neap_deadlines deadlines;
   neap_segment_pool segments;
+  neap_frame_pool frames;
   struct neap_topics *topics;
 
   uint8_t *receive;         /* the receive buffer of all connections */

@@ -25,6 +25,7 @@ typedef struct neap_subscription {
 
 struct neap_topics {
   neap_census *census;
+  neap_frame_pool *frames;
   neap_topic **buckets;
   size_t mask; /* their number less one */
   size_t count;
@@ -38,7 +39,7 @@ static uint64_t hash_of(const char *name, size_t len) {
   return hash ^ hash >> 32;
 }
 
-neap_topics *neap_topics_new(neap_census *census) {
+neap_topics *neap_topics_new(neap_census *census, neap_frame_pool *frames) {
   neap_topics *topics = calloc(1, sizeof *topics);
   neap_topic **buckets = calloc(64, sizeof(neap_topic *));
   if (topics == NULL || buckets == NULL) {
@@ -46,7 +47,8 @@ neap_topics *neap_topics_new(neap_census *census) {
     free(buckets);
     return NULL;
   }
-  *topics = (neap_topics){.census = census, .buckets = buckets, .mask = 63};
+  *topics = (neap_topics){
+    .census = census, .frames = frames, .buckets = buckets, .mask = 63};
   return topics;
 }
 
@@ -212,7 +214,8 @@ int neap_topic_publish(neap_topics *topics, const char *name, size_t len,
   neap_topic *topic = *find(topics, hash_of(name, len), name, len);
   if (topic == NULL)
     return 0;
-  neap_frame_buffer *frame = neap_frame_buffer_new(opcode, data, size);
+  neap_frame_buffer *frame =
+    neap_frame_buffer_new(topics->frames, opcode, data, size);
   if (frame == NULL)
     return NEAP_ENOMEM;
   int reached = publish_frame(topic, frame, except);

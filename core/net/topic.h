@@ -13,9 +13,11 @@
 #include "proto/frame.h"
 
 struct neap_conn;
+struct neap_frame_pool;
 typedef struct neap_topics neap_topics;
 
-neap_topics *neap_topics_new(neap_census *census);
+neap_topics *neap_topics_new(neap_census *census,
+                             struct neap_frame_pool *frames);
 void neap_topics_free(neap_topics *topics);
 
 /* 1 subscribed · 0 was already · NEAP_ECLOSED, NEAP_ENOMEM. */

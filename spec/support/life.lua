@@ -96,10 +96,10 @@ function life.forget(fn, ...)
 end
 
 --- Runs a script in a state of its own that ends with things alive; returns
---- its exit status and output.
-function life.die(script)
+--- its exit status and output. `preload` is a library to load first.
+function life.die(script, preload)
   local build = os.getenv "NEAP_BUILD" or "build"
-  local preload = os.getenv "NEAP_PRELOAD" or ""
+  preload = preload or os.getenv "NEAP_PRELOAD" or ""
   local name = os.tmpname()
   local file <close> = assert(io.open(name, "w"))
   file:write(script)

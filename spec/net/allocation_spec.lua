@@ -1,0 +1,73 @@
+-- The hot paths make no malloc of their own: receive → handler → send, and
+-- publish. Counted in a process that counts malloc and calloc.
+
+local life = require "spec.support.life"
+local server = require "spec.support.server"
+
+local library = server.temporary ".so"
+
+local function build()
+  local include = io.popen("pkg-config --cflags lua5.4"):read "l"
+  assert(os.execute(("cc -shared -fPIC -O1 %s -o %s spec/support/malloc_count.c"):format(
+    include, library)))
+end
+
+local SCRIPT = [[
+  local neap = require "neap"
+  local core = require "neap.core"
+  local count = assert(package.loadlib(%q, "luaopen_malloc_count"))()
+  local n = 5000
+  local app = neap.app()
+  app:ws("/echo", { message = function(_, data) return data end })
+  app:ws("/send", { message = function(conn, data, kind) conn:send(data, kind) end })
+  app:ws("/task", function(conn) for data in conn:messages() do conn:send(data) end end)
+  app:ws("/room", {
+    open = function(conn) conn:subscribe "room" end,
+    message = function(conn, data) app:publish("room", data) end,
+  })
+
+  local function measure(path)
+    neap.run(function()
+      local listener = app:listen "http://127.0.0.1:0"
+      local _, port = listener:address()
+      local conn = assert(neap.connect(("ws://127.0.0.1:%%d%%s"):format(port, path)))
+      local function turn(times)
+        for _ = 1, times do
+          assert(conn:send "twenty bytes of text")
+          assert(conn:receive(5))
+        end
+      end
+      turn(200)
+      local before = count()
+      turn(n)
+      print(path, count() - before)
+      listener:close()
+    end)
+  end
+  for _, path in ipairs { "/echo", "/send", "/task", "/room" } do measure(path) end
+]]
+
+describe("the hot paths", function()
+  local output, status
+
+  setup(function()
+    build()
+    local kept = os.getenv "NEAP_PRELOAD"
+    if kept and kept ~= "" then return end
+    status, output = life.die(SCRIPT:format(library), library)
+  end)
+
+  teardown(function() os.remove(library) end)
+
+  for _, path in ipairs { "/echo", "/send", "/task", "/room" } do
+    it("allocate nothing per message in C: " .. path, function()
+      if not output then
+        pending "the sanitizer's malloc can't be counted"
+        return
+      end
+      assert.equal(0, status, output)
+      local calls = tonumber(output:match(path .. "%s+(%d+)"))
+      assert.is_true(calls <= 20, ("%d calls for 5000 messages"):format(calls))
+    end)
+  end
+end)
