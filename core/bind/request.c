@@ -21,7 +21,6 @@ typedef struct request_box {
   neap_born born;
   neap_address address;
   bool is_running; /* the pipeline has not returned yet */
-  bool is_upgrade;
   neap_http_head head;
   char bytes[];
 } request_box;
@@ -89,7 +88,6 @@ static request_box *new_request(neap_runtime *rt, lua_State *L,
   luaL_setmetatable(L, CLASS);
   box->slot = neap_ref(rt, L);
   box->conn = conn;
-  box->is_upgrade = neap_handshake_is_upgrade(&box->head, box->bytes);
   conn->peer = box;
   neap_census_open(&rt->loop->census, &box->born, NEAP_CLASS_REQUEST,
                    neap_loop_now(rt->loop));
@@ -262,7 +260,8 @@ static int request_fields(lua_State *L) {
 }
 
 static int request_is_upgrade(lua_State *L) {
-  lua_pushboolean(L, check_request(L)->is_upgrade);
+  request_box *box = check_request(L);
+  lua_pushboolean(L, neap_handshake_is_upgrade(&box->head, box->bytes));
   return 1;
 }
 

@@ -121,6 +121,7 @@ struct neap_conn {
   uint8_t interest; /* what libuv polls for */
   bool is_client;
   bool is_websocket;
+  bool wants_upgrade;  /* its head asks for one: without a peer, no answer */
   bool is_paused;      /* the binding has no room: read nothing */
   bool is_lingering;   /* the binding still delivers what was received */
   bool is_reading;     /* inside the loop over received bytes */

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "net/conn_internal.h"
+#include "proto/handshake.h"
 #include "proto/status.h"
 
 /* Re-arming at each byte would cost more than the byte: a deadline may act
@@ -42,6 +43,8 @@ static int wanted_interest(const neap_conn *conn) {
     wanted |= UV_READABLE;
   if (conn->is_backlogged || conn->state == NEAP_CONN_CONNECT)
     wanted |= UV_WRITABLE;
+  if (conn->state == NEAP_CONN_ANSWER && conn->wants_upgrade)
+    wanted |= UV_DISCONNECT;
   /* With nothing asked for libuv would not even tell of a reset. */
   return wanted ? wanted : UV_PRIORITIZED;
 }
@@ -54,6 +57,10 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   }
   if (status < 0 || events == UV_PRIORITIZED) {
     neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
+    return;
+  }
+  if (events & UV_DISCONNECT) {
+    neap_conn_abort(conn, NEAP_CAUSE_EOF, NEAP_BY_NET);
     return;
   }
   if (events & UV_WRITABLE)
@@ -164,6 +171,7 @@ static void on_head(neap_conn *conn, const neap_http_head *head, uint8_t *bytes,
     return;
   }
   conn->state = NEAP_CONN_ANSWER;
+  conn->wants_upgrade = neap_handshake_is_upgrade(head, (const char *)bytes);
   conn->is_reading = true;
   conn->loop->events->head(conn, head, (const char *)bytes, size);
   conn->is_reading = false;
