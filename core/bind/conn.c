@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bind/fields.h"
+#include "bind/why.h"
 #include "proto/status.h"
 
 neap_conn_box *neap_conn_check(lua_State *L, int index) {
@@ -31,10 +32,16 @@ neap_conn_box *neap_conn_handle(neap_runtime *rt, lua_State *L, neap_conn *conn,
 
 void neap_conn_push_life(lua_State *L, int index) {
   index = lua_absindex(L, index);
-  if (lua_getiuservalue(L, index, NEAP_CONN_LIFE) == LUA_TTABLE)
+  int type = lua_getiuservalue(L, index, NEAP_CONN_LIFE);
+  if (type == LUA_TTABLE)
     return;
-  lua_pop(L, 1);
   lua_newtable(L);
+  if (type == LUA_TNUMBER) {
+    neap_why why = neap_why_unpack(lua_tointeger(L, -2));
+    neap_push_why(L, &why);
+    lua_setfield(L, -2, "why");
+  }
+  lua_remove(L, -2);
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, index, NEAP_CONN_LIFE);
 }
@@ -148,6 +155,19 @@ static int conn_life(lua_State *L) {
   return 0;
 }
 
+/* core.detach(conn): from here on the script alone holds it. */
+static int detach(lua_State *L) {
+  neap_conn_box *box = neap_conn_check(L, 1);
+  if (box->conn == NULL || box->is_detached)
+    return neap_push_status(L, box->conn ? NEAP_OK : NEAP_ECLOSED);
+  lua_settop(L, 1);
+  neap_weak_set(L, box);
+  box->is_detached = true;
+  neap_unref(box->rt, &box->slot);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 /* core.route_scope(conn) -> the scope that its route was made with */
 static int route_scope(lua_State *L) {
   neap_conn_box *box = neap_conn_check(L, 1);
@@ -214,6 +234,7 @@ void neap_bind_conn(lua_State *L) {
                                        {"send_ping", neap_send_ping},
                                        {"close_as", neap_close_as},
                                        {"route_scope", route_scope},
+                                       {"detach", detach},
                                        {"is_conn", is_conn},
                                        {"queue_limit", queue_limit},
                                        {NULL, NULL}};

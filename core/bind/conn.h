@@ -37,6 +37,7 @@ typedef struct neap_conn_box {
   bool is_ended;      /* receive has answered "closed" once */
   bool has_reader;    /* receive was asked for at least once */
   bool wants_pong;
+  bool is_detached; /* the script's own: no handler's return closes it */
 } neap_conn_box;
 
 extern const neap_conn_events neap_conn_events_lua;

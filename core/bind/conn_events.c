@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bind/conn.h"
+#include "bind/why.h"
 #include "proto/status.h"
 
 enum { UNREAD_MAX = 4096 };
@@ -70,7 +71,7 @@ static void task_done(neap_task *task, int status, int count) {
   neap_weak_clear(box->rt->L, &box->id);
   if (status != LUA_OK)
     on_error(box, task);
-  else if (box->conn)
+  else if (box->conn && !box->is_detached)
     neap_conn_close(box->conn, NEAP_CAUSE_CLOSED, NEAP_BY_LOCAL, 1000, NULL, 0);
 }
 
@@ -93,7 +94,7 @@ static neap_task *take_callback(neap_conn_box *box, lua_State *L,
   neap_task *task = neap_task_take(box->rt, L);
   task->done = done;
   task->arg = box;
-  task->owner_slot = box->slot;
+  task->owner_slot = &box->slot;
   return task;
 }
 
@@ -228,31 +229,6 @@ struct ending {
   const neap_why *why;
 };
 
-static void set_string(lua_State *L, const char *name, const char *value,
-                       size_t len) {
-  lua_pushlstring(L, value ? value : "", value ? len : 0);
-  lua_setfield(L, -2, name);
-}
-
-static void push_why(lua_State *L, const neap_why *why) {
-  const char *cause = neap_cause_name(why->cause);
-  const char *by = neap_by_name(why->by);
-  lua_createtable(L, 0, 8);
-  set_string(L, "cause", cause, strlen(cause));
-  set_string(L, "by", by, strlen(by));
-  set_string(L, "reason", why->reason, why->reason_len);
-  lua_pushinteger(L, why->code);
-  lua_setfield(L, -2, "code");
-  lua_pushboolean(L, why->clean);
-  lua_setfield(L, -2, "clean");
-  lua_pushnumber(L, (lua_Number)why->age / 1e3);
-  lua_setfield(L, -2, "age");
-  lua_pushinteger(L, (lua_Integer)why->sent);
-  lua_setfield(L, -2, "sent");
-  lua_pushinteger(L, (lua_Integer)why->received);
-  lua_setfield(L, -2, "received");
-}
-
 static void let_go(neap_conn_box *box) {
   neap_unref(box->rt, &box->slot);
   if (box->route)
@@ -281,7 +257,8 @@ static void keep_remote(lua_State *L, const neap_conn *conn) {
   char remote[80];
   size_t len = neap_conn_remote(conn, remote, sizeof remote);
   neap_conn_push_life(L, -1);
-  set_string(L, "remote", remote, len);
+  lua_pushlstring(L, remote, len);
+  lua_setfield(L, -2, "remote");
   lua_pop(L, 1);
 }
 
@@ -300,6 +277,8 @@ static void call_closed(neap_runtime *rt, lua_State *L, void *arg) {
   bool has_life = lua_getiuservalue(L, -1, NEAP_CONN_LIFE) == LUA_TTABLE;
   if ((!has_life && !neap_route_has(box->route, NEAP_HANDLER_CLOSE)) ||
       rt->hooks[NEAP_HOOK_CONN_CLOSED] == LUA_NOREF) {
+    lua_pushinteger(L, neap_why_pack(ending->why));
+    lua_setiuservalue(L, -3, NEAP_CONN_LIFE);
     let_go(box);
     return;
   }
@@ -307,7 +286,7 @@ static void call_closed(neap_runtime *rt, lua_State *L, void *arg) {
   lua_State *co = task->co;
   neap_push_hook(rt, co, NEAP_HOOK_CONN_CLOSED);
   push_handle(co, box);
-  push_why(co, ending->why);
+  neap_push_why(co, ending->why);
   push_handler(co, box->route, NEAP_HANDLER_CLOSE);
   neap_task_start(task, 3);
 }

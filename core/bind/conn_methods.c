@@ -6,6 +6,7 @@
 #include "net/topic.h"
 #include "proto/close_code.h"
 #include "proto/status.h"
+#include "proto/utf8.h"
 
 static enum neap_opcode opt_kind(lua_State *L, int index) {
   static const char *const names[] = {"text", "binary", NULL};
@@ -49,20 +50,33 @@ static int conn_binary(lua_State *L) {
   return send_as(L, NEAP_OP_BINARY);
 }
 
+/* A code that may not be sent, 1006 of another connection say, still closes. */
+static uint16_t sendable(lua_Integer code) {
+  if (code >= 0 && code <= UINT16_MAX &&
+      neap_close_code_is_valid((unsigned)code))
+    return (uint16_t)code;
+  return code == NEAP_CLOSE_NO_CODE ? 0 : NEAP_CLOSE_INTERNAL;
+}
+
+/* What fits of a reason, never half a character. */
+static size_t fitting(const char *reason, size_t len) {
+  if (len > NEAP_CLOSE_REASON_MAX) {
+    len = NEAP_CLOSE_REASON_MAX;
+    while (len > 0 && ((uint8_t)reason[len] & 0xC0) == 0x80)
+      len--;
+  }
+  return neap_utf8_is_valid((const uint8_t *)reason, len) ? len : 0;
+}
+
 /* conn:close([code [, reason]]); never fails */
 static int conn_close(lua_State *L) {
   neap_conn_box *box = neap_conn_check(L, 1);
-  lua_Integer code = luaL_optinteger(L, 2, NEAP_CLOSE_NORMAL);
+  uint16_t code = sendable(luaL_optinteger(L, 2, NEAP_CLOSE_NORMAL));
   size_t len;
   const char *reason = luaL_optlstring(L, 3, "", &len);
-  luaL_argcheck(
-    L, code > 0 && code < 5000 && neap_close_code_is_valid((unsigned)code), 2,
-    "a close code is 1000 to 1014 or 3000 to 4999");
-  luaL_argcheck(L, len <= NEAP_CLOSE_REASON_MAX, 3,
-                "a reason has at most 123 bytes");
   if (box->conn)
-    neap_conn_close(box->conn, NEAP_CAUSE_CLOSED, NEAP_BY_LOCAL, (uint16_t)code,
-                    reason, len);
+    neap_conn_close(box->conn, NEAP_CAUSE_CLOSED, NEAP_BY_LOCAL, code, reason,
+                    code ? fitting(reason, len) : 0);
   return 0;
 }
 

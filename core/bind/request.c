@@ -101,7 +101,7 @@ static void take_request(neap_runtime *rt, lua_State *L, void *arg) {
   lua_State *co = task->co;
   task->done = request_done;
   task->arg = box;
-  task->owner_slot = box->slot;
+  task->owner_slot = &box->slot;
   box->is_running = true;
   lua_rawgeti(L, LUA_REGISTRYINDEX, rt->handlers);
   if (lua_rawgeti(L, -1, arrival->conn->tag) != LUA_TFUNCTION) {

@@ -45,7 +45,7 @@ static void unroot(neap_task *task) {
 
 static neap_task *new_task(neap_runtime *rt, lua_State *L) {
   neap_task *task = lua_newuserdatauv(L, sizeof *task, 2);
-  *task = (neap_task){.rt = rt, .slot = LUA_NOREF, .owner_slot = LUA_NOREF};
+  *task = (neap_task){.rt = rt, .slot = LUA_NOREF};
   task->timer.fn = on_timeout;
   luaL_setmetatable(L, CLASS);
   task->co = lua_newthread(L);
@@ -100,8 +100,8 @@ static void push_task(lua_State *L, neap_task *task) {
 
 /* Whose callback it is: an anchored handle, or one that the script holds. */
 static void push_borrower(lua_State *L, neap_task *task) {
-  if (task->owner_slot != LUA_NOREF)
-    lua_rawgeti(L, LUA_REGISTRYINDEX, task->owner_slot);
+  if (*task->owner_slot != LUA_NOREF)
+    lua_rawgeti(L, LUA_REGISTRYINDEX, *task->owner_slot);
   else
     neap_weak_get(L, task->arg);
 }

@@ -40,10 +40,11 @@ struct neap_task {
   neap_task_done *done; /* NULL: the scope's, through a hook */
   void *arg;            /* of done */
   neap_task *next_idle;
-  int slot;       /* a root while it is a callback that nobody adopted */
-  int owner_slot; /* a callback's: what it is adopted by when it waits */
-  int nargs;      /* values on co's stack for the next resume, or -1: */
-  int answer;     /* a status to answer with */
+  int slot; /* a root while it is a callback that nobody adopted */
+  const int
+    *owner_slot; /* of a callback's handle, which adopts it if it waits */
+  int nargs;     /* values on co's stack for the next resume, or -1: */
+  int answer;    /* a status to answer with */
   int at_timeout;
   uint8_t state;
   uint8_t cancel;

@@ -94,6 +94,17 @@ function methods:wait_closed(seconds)
   return why, message, code
 end
 
+--- Moves the connection to another scope, by default to none: then it belongs
+--- to the script, and the handler's return no longer closes it.
+---@param to table|nil scope
+---@return true|nil detached, or nil, message, code
+function methods:detach(to)
+  local detached, message, code = core.detach(self)
+  if not detached then return nil, message, code end
+  if to then to:own(self) end
+  return true
+end
+
 local PONG_SECONDS = 10
 local last_ping = 0
 

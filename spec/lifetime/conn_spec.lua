@@ -121,6 +121,52 @@ describe("a server's connection", function()
   end)
 end)
 
+describe("a close that asks for what can't be sent", function()
+  local function heard(code, reason)
+    local why
+    life.run(function(world)
+      world:ws("/", { open = function(conn) conn:close(code, reason) end })
+      why = world:connect("/"):wait_closed(2)
+    end)
+    return { why.cause, why.code, why.reason }
+  end
+
+  it("still closes", function()
+    assert.same({ "closed", 1011, "" }, heard(1006))
+    assert.same({ "closed", 1005, "" }, heard(1005, "no code, no reason"))
+    assert.same({ "closed", 1011, "" }, heard(70000))
+    assert.same({ "closed", 4000, "" }, heard(4000, "\255"))
+    assert.same({ "closed", 4000, ("é"):rep(61) }, heard(4000, ("é"):rep(80)))
+  end)
+end)
+
+describe("a detached connection", function()
+  it("outlives its handler's return, and ends with the scope it went to", function()
+    life.run(function(world)
+      local kept, other = nil, neap.scope { label = "other" }
+      world:ws("/", function(conn) kept = conn; assert(conn:detach(other)) end)
+      local client = world:connect "/"
+      life.wait_until(function() return kept end)
+      neap.sleep(0.02)
+      assert.equal("open", kept.state)
+      assert(kept:send "still here")
+      assert.equal("still here", client:receive(2))
+      other:close()
+      assert.equal(1000, client:wait_closed(2).code)
+    end)
+  end)
+
+  it("is closed and counted as abandoned when the script drops it", function()
+    life.run(function(world)
+      world:ws("/", function(conn) conn:every(10, function() conn:send "x" end); conn:detach() end)
+      local before, client = core.abandoned(), world:connect "/"
+      life.wait_until(function() life.collect(); return client.state == "closed" end)
+      assert.equal(1001, client:wait_closed().code)
+      assert.equal(before + 1, core.abandoned())
+    end)
+  end)
+end)
+
 describe("a client's connection", function()
   local function echo(world)
     world:ws("/", { message = function(_, data) return data end })
