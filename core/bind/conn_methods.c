@@ -91,8 +91,9 @@ static int conn_terminate(lua_State *L) {
 /* conn:buffered() -> bytes that have not left the process */
 static int conn_buffered(lua_State *L) {
   neap_conn_box *box = neap_conn_check(L, 1);
-  lua_pushinteger(L,
-                  box->conn ? (lua_Integer)neap_conn_buffered(box->conn) : 0);
+  if (box->conn == NULL)
+    return neap_push_status(L, NEAP_ECLOSED);
+  lua_pushinteger(L, (lua_Integer)neap_conn_buffered(box->conn));
   return 1;
 }
 
@@ -143,9 +144,10 @@ static void add_topic(const char *name, size_t len, void *arg) {
 /* conn:topics() -> array of names */
 static int conn_topics(lua_State *L) {
   neap_conn_box *box = neap_conn_check(L, 1);
+  if (box->conn == NULL)
+    return neap_push_status(L, NEAP_ECLOSED);
   lua_newtable(L);
-  if (box->conn)
-    neap_topics_each(box->conn, add_topic, L);
+  neap_topics_each(box->conn, add_topic, L);
   return 1;
 }
 

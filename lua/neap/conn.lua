@@ -108,20 +108,26 @@ end
 local PONG_SECONDS = 10
 local last_ping = 0
 
---- Pings the peer.
----@param payload string|nil at most 100 bytes
+-- Two that ping with one payload wait for the same pong.
+local function place_of_ping(conn, payload)
+  local life = core.life(conn, true)
+  life.pings = life.pings or {}
+  life.pings[payload] = life.pings[payload] or wait.place()
+  return life.pings[payload]
+end
+
+--- Pings the peer, and waits for its pong.
+---@param payload string|nil at most 125 bytes
 ---@return number|nil seconds until the pong came, or nil, message, code
 function methods:ping(payload)
   last_ping = last_ping + 1
-  local mark = ("%s#%x"):format(payload or "", last_ping)
-  local ok, message, code = core.send_ping(self, mark)
+  payload = payload or ("%x"):format(last_ping)
+  local ok, message, code = core.send_ping(self, payload)
   if not ok then return nil, message, code end
-  local began, life = core.now(), core.life(self, true)
-  life.pings = life.pings or {}
-  life.pings[mark] = wait.place()
-  local woken
-  woken, message, code = life.pings[mark]:wait(PONG_SECONDS)
-  life.pings[mark] = nil
+  local began, woken = core.now(), nil
+  local place = place_of_ping(self, payload)
+  woken, message, code = place:wait(PONG_SECONDS)
+  if place:is_empty() then core.life(self, true).pings[payload] = nil end
   if not woken then return nil, message, code end
   return core.now() - began
 end

@@ -83,15 +83,14 @@ describe("a server's connection", function()
         assert.equal("closed", closed_answer(kept[name](kept, "a")), name)
       end
       assert.equal("closed", closed_answer(kept:publish("topic", "a")))
-      for _, name in ipairs { "pause", "resume", "receive", "ping" } do
+      for _, name in ipairs { "pause", "resume", "receive", "ping", "buffered", "topics" } do
         assert.equal("closed", closed_answer(kept[name](kept)), name)
       end
       assert.equal("closed", closed_answer(kept:subscribe "a"))
       assert.equal("closed", closed_answer(kept:spawn(function() end)))
       assert.equal("closed", closed_answer(kept:after(1, function() end)))
-      assert.is_false(kept:unsubscribe "a")
-      assert.equal(0, kept:buffered())
-      assert.same({}, kept:topics())
+      assert.equal("closed", closed_answer(kept:unsubscribe "a"))
+      assert.equal("closed", closed_answer(kept:detach()))
       kept:close()
       kept:terminate()
       local ran = 0

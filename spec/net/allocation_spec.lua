@@ -47,12 +47,14 @@ local SCRIPT = [[
   for _, path in ipairs { "/echo", "/send", "/task", "/room" } do measure(path) end
 ]]
 
+-- The sanitizer's malloc can't be replaced, so there is nothing to count there.
+local preload = os.getenv "NEAP_PRELOAD" or ""
+if preload ~= "" then return end
+
 describe("the hot paths", function()
   local output, status
 
   setup(function()
-    local kept = os.getenv "NEAP_PRELOAD"
-    if kept and kept ~= "" then return end
     build()
     status, output = life.die(SCRIPT:format(library), library)
   end)
@@ -61,10 +63,6 @@ describe("the hot paths", function()
 
   for _, path in ipairs { "/echo", "/send", "/task", "/room" } do
     it("allocate nothing per message in C: " .. path, function()
-      if not output then
-        pending "the sanitizer's malloc can't be counted"
-        return
-      end
       assert.equal(0, status, output)
       local calls = tonumber(output:match(path .. "%s+(%d+)"))
       assert.is_true(calls <= 20, ("%d calls for 5000 messages"):format(calls))
