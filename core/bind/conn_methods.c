@@ -130,8 +130,9 @@ static int conn_unsubscribe(lua_State *L) {
   neap_conn_box *box = neap_conn_check(L, 1);
   size_t len;
   const char *topic = luaL_checklstring(L, 2, &len);
-  lua_pushboolean(L,
-                  box->conn && neap_topic_unsubscribe(box->conn, topic, len));
+  if (box->conn == NULL)
+    return neap_push_status(L, NEAP_ECLOSED);
+  lua_pushboolean(L, neap_topic_unsubscribe(box->conn, topic, len));
   return 1;
 }
 
