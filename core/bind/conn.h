@@ -37,6 +37,7 @@ typedef struct neap_conn_box {
   bool is_ended;      /* receive has answered "closed" once */
   bool has_reader;    /* receive was asked for at least once */
   bool wants_pong;
+  bool is_held;     /* the script has paused it */
   bool is_detached; /* the script's own: no handler's return closes it */
 } neap_conn_box;
 
@@ -53,6 +54,9 @@ void neap_conn_start_route(neap_conn_box *box, lua_State *L, int request);
 
 /* Gives what waits in the inbox to the message handler, while it is free. */
 void neap_conn_deliver(neap_conn_box *box);
+
+/* There is room again for what the peer sends, unless the script paused it. */
+void neap_conn_has_room(neap_conn_box *box);
 
 /* The life table of the handle at index: scope, remote, waiters, ... */
 void neap_conn_push_life(lua_State *L, int index);

@@ -124,10 +124,15 @@ void neap_conn_deliver(neap_conn_box *box) {
     neap_letter_free(letter, census);
   }
   box->is_delivering = false;
-  if (box->inbox.first == NULL && box->conn) {
+  neap_conn_has_room(box);
+}
+
+void neap_conn_has_room(neap_conn_box *box) {
+  if (box->inbox.first || box->conn == NULL)
+    return;
+  neap_conn_linger(box->conn, false);
+  if (!box->is_held)
     neap_conn_resume(box->conn);
-    neap_conn_linger(box->conn, false);
-  }
 }
 
 struct arrival {

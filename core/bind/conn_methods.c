@@ -102,6 +102,7 @@ static int conn_pause(lua_State *L) {
   neap_conn_box *box = neap_conn_check(L, 1);
   if (box->conn == NULL)
     return neap_push_status(L, NEAP_ECLOSED);
+  box->is_held = true;
   neap_conn_pause(box->conn);
   return neap_push_status(L, NEAP_OK);
 }
@@ -110,7 +111,8 @@ static int conn_resume(lua_State *L) {
   neap_conn_box *box = neap_conn_check(L, 1);
   if (box->conn == NULL)
     return neap_push_status(L, NEAP_ECLOSED);
-  neap_conn_resume(box->conn);
+  box->is_held = false;
+  neap_conn_has_room(box);
   return neap_push_status(L, NEAP_OK);
 }
 

@@ -14,10 +14,7 @@ static int take_from_inbox(lua_State *L, neap_conn_box *box) {
   lua_pushlstring(L, (const char *)letter->data, letter->len);
   push_kind(L, box->rt, letter->opcode);
   neap_letter_free(letter, &box->rt->loop->census);
-  if (box->inbox.first == NULL && box->conn) {
-    neap_conn_resume(box->conn);
-    neap_conn_linger(box->conn, false);
-  }
+  neap_conn_has_room(box);
   return 2;
 }
 

@@ -6,7 +6,7 @@
 #include "bind/task.h"
 #include "proto/status.h"
 
-enum { HANDLES_MIN = 256 };
+enum { HANDLES_MIN = 256, REST_MS = 1000 };
 
 /* Registry keys: their addresses, never their values, are used. */
 static const char runtime_key;
@@ -55,6 +55,7 @@ static void report_error(neap_runtime *rt, lua_State *L) {
 
 void neap_road(neap_runtime *rt, neap_road_fn *body, void *arg) {
   struct journey journey = {rt, body, arg};
+  rt->roads++;
   lua_State *L = rt->L;
   if (!lua_checkstack(L, 20))
     return;
@@ -146,8 +147,11 @@ static size_t count_handles(const neap_runtime *rt) {
 }
 
 void neap_collect_if_grown(neap_runtime *rt, lua_State *L) {
+  size_t count = count_handles(rt);
+  if (count < rt->handles_at_collection)
+    rt->handles_at_collection = count;
   size_t limit = rt->handles_at_collection * 2;
-  if (count_handles(rt) <= (limit > HANDLES_MIN ? limit : HANDLES_MIN))
+  if (count <= (limit > HANDLES_MIN ? limit : HANDLES_MIN))
     return;
   lua_gc(L, LUA_GCCOLLECT);
   rt->handles_at_collection = count_handles(rt);
@@ -163,8 +167,29 @@ static void on_starved(void *peer) {
   neap_road(peer, collect, NULL);
 }
 
+/* Lua collects as it allocates: a loop that rests would keep what was dropped
+ * last, and its descriptors, until it works again. */
+static void on_rest(neap_timer *timer) {
+  neap_runtime *rt = NEAP_CONTAINER(timer, neap_runtime, rest);
+  bool has_rested = rt->roads == rt->roads_at_rest;
+  if (has_rested)
+    neap_road(rt, collect, NULL);
+  rt->roads_at_rest = rt->roads;
+  if (!has_rested)
+    neap_loop_start_timer(rt->loop, &rt->rest, REST_MS);
+}
+
+static void watch_for_rest(neap_runtime *rt) {
+  if (rt->roads == rt->roads_at_rest || neap_timer_is_waiting(&rt->rest))
+    return;
+  rt->roads_at_rest = rt->roads;
+  neap_loop_start_timer(rt->loop, &rt->rest, REST_MS);
+}
+
 static bool on_turn(void *peer) {
-  return neap_tasks_run(peer);
+  bool more = neap_tasks_run(peer);
+  watch_for_rest(peer);
+  return more;
 }
 
 /* The last of neap's finalisers: nothing calls Lua any more. */
@@ -191,6 +216,7 @@ static void init_runtime(lua_State *L, neap_runtime *rt) {
     rt->hooks[i] = LUA_NOREF;
   neap_list_init(&rt->ready);
   neap_list_init(&rt->doomed);
+  rt->rest.fn = on_rest;
   push_main_thread(L, rt);
 }
 

@@ -53,6 +53,9 @@ typedef struct neap_runtime {
   int handlers; /* table: listener tag -> on_request */
   uint32_t last_tag;
   size_t handles_at_collection;
+  neap_timer rest; /* a collection once the loop has rested */
+  uint64_t roads;  /* how often Lua was called */
+  uint64_t roads_at_rest;
   bool is_running;
   struct neap_signals *signals;
   uint64_t abandoned;

@@ -286,3 +286,34 @@ describe("a state that is closed with connections alive", function()
     end)
   end
 end)
+
+describe("a dropped connection", function()
+  it("is closed though the loop rests and nothing is allocated", function()
+    life.run(function(world)
+      local code
+      world:ws("/", { close = function(_, why) code = why.code end })
+      life.forget(function() world:connect "/" end)
+      neap.sleep(3)
+      assert.equal(1001, code)
+    end)
+  end)
+end)
+
+describe("a paused connection", function()
+  it("stays paused while what was received is taken", function()
+    life.run(function(world)
+      local kept
+      world:ws("/", function(conn) kept = conn; neap.sleep(30) end)
+      local client = world:connect "/"
+      client:send "one"
+      neap.sleep(0.02)
+      kept:pause()
+      client:send "two"
+      neap.sleep(0.02)
+      assert.equal("one", kept:receive(1))
+      assert.equal("timeout", closed_answer(kept:receive(0.05)))
+      kept:resume()
+      assert.equal("two", kept:receive(1))
+    end)
+  end)
+end)
