@@ -33,29 +33,39 @@ const char *neap_by_name(enum neap_by by) {
   return names[by];
 }
 
-static void set_option(int fd, int option, int value) {
-  setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value);
-}
-
-neap_conn *neap_conn_make(neap_loop *loop, int fd, neap_settings *settings) {
-  neap_conn *conn = calloc(1, sizeof *conn);
-  if (conn == NULL || uv_poll_init(&loop->uv, &conn->poll, fd)) {
-    free(conn);
-    close(fd);
-    return NULL;
-  }
-  conn->poll.data = conn;
+static neap_conn *start_life(neap_conn *conn, neap_loop *loop,
+                             neap_settings *settings) {
   conn->loop = loop;
-  conn->fd = fd;
   conn->settings = neap_settings_retain(settings);
   conn->id = ++loop->last_conn_id;
   neap_list_init(&conn->subscriptions);
   neap_census_open(&loop->census, &conn->born, NEAP_CLASS_STREAM,
                    neap_loop_now(loop));
-  set_option(fd, TCP_NODELAY, 1);
   neap_loop_arm(loop, &conn->deadline, NEAP_DEADLINE_HANDSHAKE,
                 settings->handshake);
   return conn;
+}
+
+neap_conn *neap_conn_make(neap_loop *loop, int fd, neap_settings *settings) {
+  neap_conn *conn = calloc(1, sizeof *conn);
+  if (conn == NULL) {
+    close(fd);
+    return NULL;
+  }
+  if (neap_transport_open(&conn->transport, loop, fd, conn)) {
+    free(conn);
+    return NULL;
+  }
+  return start_life(conn, loop, settings);
+}
+
+neap_conn *neap_conn_make_on_pipe(neap_loop *loop, neap_pipe_end *end,
+                                  neap_settings *settings) {
+  neap_conn *conn = calloc(1, sizeof *conn);
+  if (conn == NULL)
+    return NULL;
+  neap_transport_open_pipe(&conn->transport, loop, end, conn);
+  return start_life(conn, loop, settings);
 }
 
 int neap_conn_new(neap_conn **out, neap_loop *loop, int fd,
@@ -101,8 +111,8 @@ int neap_conn_open(neap_conn *conn, enum neap_role role,
   conn->state = NEAP_CONN_OPEN;
   int err = open_session(conn, role, mask);
   neap_census_add(&conn->loop->census, NEAP_CLASS_CONN, 0);
-  set_option(conn->fd, TCP_USER_TIMEOUT,
-             (int)(settings->ping + settings->pong));
+  neap_transport_set(&conn->transport, TCP_USER_TIMEOUT,
+                     (int)(settings->ping + settings->pong));
   neap_deadline_disarm(&conn->deadline);
   neap_conn_arm_open(conn);
   neap_conn_update_interest(conn);
@@ -224,13 +234,11 @@ void neap_conn_terminate(neap_conn *conn) {
   neap_conn_abort(conn, NEAP_CAUSE_KILLED, NEAP_BY_LOCAL);
 }
 
-/* A reset, not a FIN: the kernel keeps nothing for a peer that is given up. */
 void neap_conn_abort(neap_conn *conn, enum neap_cause cause, enum neap_by by) {
   if (!neap_conn_is_live(conn))
     return;
-  struct linger now = {.l_onoff = 1, .l_linger = 0};
   remember_cause(conn, cause, by, NEAP_CLOSE_ABNORMAL, NULL, 0);
-  setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  neap_transport_give_up(&conn->transport);
   neap_conn_release(conn);
 }
 
@@ -250,7 +258,7 @@ static void start_shutdown(neap_conn *conn) {
   conn->state = NEAP_CONN_SHUTDOWN;
   neap_deadline_disarm(&conn->write);
   if (!conn->is_client) /* the server drops TCP first (RFC 6455, 7.1.1) */
-    shutdown(conn->fd, SHUT_WR);
+    neap_transport_shutdown(&conn->transport);
   neap_loop_arm(conn->loop, &conn->deadline, NEAP_DEADLINE_SHUTDOWN, left);
   neap_conn_update_interest(conn);
 }
@@ -318,8 +326,7 @@ void neap_conn_release(neap_conn *conn) {
   neap_queue_clear(&conn->queue, &conn->loop->segments);
   release_session(conn);
   neap_census_close(&conn->loop->census, &conn->born);
-  uv_close((uv_handle_t *)&conn->poll, on_closed);
-  close(conn->fd);
+  neap_transport_close(&conn->transport, on_closed);
 }
 
 static void on_close_deadline(neap_conn *conn) {

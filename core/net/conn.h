@@ -16,6 +16,7 @@
 #include "net/address.h"
 #include "net/loop.h"
 #include "net/settings.h"
+#include "net/transport.h"
 #include "proto/answer.h"
 #include "proto/http.h"
 #include "proto/session.h"
@@ -92,7 +93,7 @@ typedef struct neap_conn_events {
 } neap_conn_events;
 
 struct neap_conn {
-  uv_poll_t poll;
+  neap_transport transport;
   neap_born born;
   neap_loop *loop;
   neap_settings *settings;
@@ -112,7 +113,6 @@ struct neap_conn {
   uint64_t received;
   char *reason; /* of a close that had one */
   neap_address address;
-  int fd;
   uint32_t tag;
   uint16_t code;
   uint8_t state;
@@ -144,6 +144,13 @@ int neap_conn_new(neap_conn **out, neap_loop *loop, int fd,
 int neap_conn_dial(neap_conn **out, neap_loop *loop,
                    const struct sockaddr *address, socklen_t len,
                    neap_settings *settings, const void *request, size_t size);
+
+/* The same in memory, for tests: both ends of pipe get a connection, the server's
+ * as if the listener of that tag had accepted it under its settings. */
+int neap_conn_dial_pipe(neap_conn **out, neap_loop *loop, neap_pipe *pipe,
+                        neap_settings *server_settings, uint32_t tag,
+                        neap_settings *settings, const void *request,
+                        size_t size);
 
 /* Client: the answer was right, the WebSocket is open. */
 int neap_conn_join(neap_conn *conn);

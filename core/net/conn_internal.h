@@ -20,6 +20,8 @@ void neap_conn_finish(neap_conn *conn);
 
 /* conn.c, for the files beside it */
 neap_conn *neap_conn_make(neap_loop *loop, int fd, neap_settings *settings);
+neap_conn *neap_conn_make_on_pipe(neap_loop *loop, neap_pipe_end *end,
+                                  neap_settings *settings);
 int neap_conn_open(neap_conn *conn, enum neap_role role,
                    neap_mask_source *mask);
 
@@ -27,6 +29,7 @@ int neap_conn_open(neap_conn *conn, enum neap_role role,
 void neap_conn_connected(neap_conn *conn);
 
 /* conn_read.c */
+void neap_conn_on_ready(neap_conn *conn, int status, int events);
 void neap_conn_readable(neap_conn *conn);
 /* After a pause: what was received meanwhile. */
 void neap_conn_read_on(neap_conn *conn);

@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "net/conn_internal.h"
 #include "proto/handshake.h"
@@ -49,8 +48,7 @@ static int wanted_interest(const neap_conn *conn) {
   return wanted ? wanted : UV_PRIORITIZED;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events) {
-  neap_conn *conn = poll->data;
+void neap_conn_on_ready(neap_conn *conn, int status, int events) {
   if (conn->state == NEAP_CONN_CONNECT) {
     neap_conn_connected(conn);
     return;
@@ -74,7 +72,7 @@ void neap_conn_update_interest(neap_conn *conn) {
   if (!neap_conn_is_live(conn) || wanted == conn->interest)
     return;
   conn->interest = (uint8_t)wanted;
-  uv_poll_start(&conn->poll, wanted, on_poll);
+  neap_transport_watch(&conn->transport, wanted);
 }
 
 static void on_close_frame(neap_conn *conn, const neap_event *event) {
@@ -224,10 +222,7 @@ static void on_eof(neap_conn *conn) {
 
 void neap_conn_readable(neap_conn *conn) {
   uint8_t *bytes = conn->loop->receive;
-  ssize_t n;
-  do
-    n = recv(conn->fd, bytes, NEAP_RECEIVE_SIZE, 0);
-  while (n < 0 && errno == EINTR);
+  ssize_t n = neap_transport_read(&conn->transport, bytes, NEAP_RECEIVE_SIZE);
 
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
     return;

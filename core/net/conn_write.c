@@ -1,6 +1,4 @@
 #include <errno.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 #include "net/conn_internal.h"
 #include "proto/close_code.h"
@@ -18,13 +16,7 @@ static bool is_full(int error) {
 /* Bytes written, 0 when the socket is full, -1 when the peer is gone. */
 static ssize_t write_vectors(neap_conn *conn, struct iovec *vectors,
                              int count) {
-  struct msghdr message = {.msg_iov = vectors, .msg_iovlen = (size_t)count};
-  ssize_t n;
-  do
-    n = count == 1
-          ? send(conn->fd, vectors->iov_base, vectors->iov_len, MSG_NOSIGNAL)
-          : sendmsg(conn->fd, &message, MSG_NOSIGNAL);
-  while (n < 0 && errno == EINTR);
+  ssize_t n = neap_transport_write(&conn->transport, vectors, count);
   if (n < 0 && is_full(errno))
     return 0;
   return n;

@@ -59,10 +59,37 @@ int neap_conn_dial(neap_conn **out, neap_loop *loop,
   return NEAP_OK;
 }
 
+int neap_conn_dial_pipe(neap_conn **out, neap_loop *loop, neap_pipe *pipe,
+                        neap_settings *server_settings, uint32_t tag,
+                        neap_settings *settings, const void *request,
+                        size_t size) {
+  neap_conn *server =
+    neap_conn_make_on_pipe(loop, &pipe->ends[1], server_settings);
+  if (server == NULL)
+    return NEAP_ENOMEM;
+  server->tag = tag;
+  server->address.family = AF_UNIX;
+  server->state = NEAP_CONN_HEAD;
+  neap_conn_update_interest(server);
+  neap_conn *conn = neap_conn_make_on_pipe(loop, &pipe->ends[0], settings);
+  if (conn == NULL || neap_buffer_append(&conn->head, request, size)) {
+    neap_conn_terminate(server);
+    if (conn)
+      neap_conn_terminate(conn);
+    return NEAP_ENOMEM;
+  }
+  conn->is_client = true;
+  conn->address.family = AF_UNIX;
+  neap_conn_update_interest(conn);
+  *out = conn;
+  return NEAP_OK;
+}
+
 void neap_conn_connected(neap_conn *conn) {
   int error = 0;
   socklen_t len = sizeof error;
-  getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+  if (conn->transport.pipe == NULL)
+    getsockopt(conn->transport.fd, SOL_SOCKET, SO_ERROR, &error, &len);
   if (error) {
     conn->reason = strdup(strerror(error));
     neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);

@@ -6,6 +6,7 @@
 
 #include "net/acceptor.h"
 #include "net/conn.h"
+#include "net/pipe.h"
 #include "net/topic.h"
 #include "proto/status.h"
 
@@ -39,6 +40,12 @@ static void set_clock(neap_loop *loop) {
     set_clock_to(loop, at);
 }
 
+void neap_loop_advance(neap_loop *loop, uint64_t ms) {
+  loop->skew += ms;
+  loop->clock_at = UINT64_MAX;
+  set_clock(loop);
+}
+
 static void on_idle(uv_idle_t *uv) {
   (void)uv;
 }
@@ -49,8 +56,12 @@ void neap_loop_wake(neap_loop *loop) {
 
 /* The end of a turn: tasks run, then all that they wrote leaves. */
 static void end_turn(neap_loop *loop) {
-  bool more = loop->on_turn && loop->on_turn(loop->peer);
+  bool more = neap_pipes_run(loop);
+  if (loop->on_turn && loop->on_turn(loop->peer))
+    more = true;
   neap_conn_flush_all(loop);
+  if (!neap_list_is_empty(&loop->pipes))
+    more = true;
   if (!more && !loop->clock_is_suspecting)
     uv_idle_stop(&loop->idle);
   else
@@ -99,6 +110,7 @@ int neap_loop_new(neap_loop **out) {
 
   neap_census_init(&loop->census);
   neap_list_init(&loop->dirty);
+  neap_list_init(&loop->pipes);
   loop->segments.census = &loop->census;
   loop->clock_at = UINT64_MAX;
   init_handles(loop);

@@ -32,6 +32,7 @@ typedef struct neap_loop {
   uv_idle_t idle;   /* runs while a turn has left work: do not sleep */
   uv_timer_t clock; /* for timers and deadlines together */
   uint64_t clock_at;
+  uint64_t skew; /* milliseconds that a test has put the clock forward */
   bool clock_is_suspecting; /* the poll between suspicion and expiry */
 
   neap_census census;
@@ -44,6 +45,7 @@ typedef struct neap_loop {
   uint8_t *receive;         /* the receive buffer of all connections */
   neap_buffer cork;         /* what one callback has written so far */
   struct neap_conn *corked; /* whose bytes those are */
+  neap_link pipes;          /* ends in memory that have something to do */
   neap_link dirty;          /* connections with a queue to flush this turn */
 
   const struct neap_conn_events *events;
@@ -69,9 +71,13 @@ void neap_loop_wake(neap_loop *loop);
  * the loop. The binding has let go of them all. */
 void neap_loop_close(neap_loop *loop);
 
+/* Milliseconds; skew is what a test has added. */
 static inline uint64_t neap_loop_now(const neap_loop *loop) {
-  return uv_now(&loop->uv);
+  return uv_now(&loop->uv) + loop->skew;
 }
+
+/* A test moves the clock: what is due then happens in the next turn. */
+void neap_loop_advance(neap_loop *loop, uint64_t ms);
 
 /* A timer of free length. NEAP_OK or NEAP_ENOMEM. */
 int neap_loop_start_timer(neap_loop *loop, neap_timer *timer,
