@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "bind/conn.h"
+#include "bind/pipe.h"
 #include "proto/handshake.h"
 #include "proto/status.h"
 
@@ -82,12 +83,24 @@ static dial_box *new_dial(lua_State *L, neap_runtime *rt) {
   return box;
 }
 
-/* core.dial{address=, port= | path=, host=, target=, headers=, route=} -> dial
+static int open_conn(lua_State *L, dial_box *box, neap_conn **out,
+                     const neap_buffer *request) {
+  neap_settings *settings = box->route->settings;
+  struct sockaddr_storage address = {0};
+  socklen_t len = 0;
+  if (lua_getfield(L, 1, "pipe") != LUA_TNIL)
+    return neap_pipe_dial(L, lua_gettop(L), out, settings, request);
+  int err = read_address(L, &address, &len);
+  if (err)
+    return err;
+  return neap_conn_dial(out, box->rt->loop, (struct sockaddr *)&address, len,
+                        settings, request->data, request->len);
+}
+
+/* core.dial{address=, port= | path= | pipe=, host=, target=, headers=, route=} -> dial
  * | nil, message, code */
 static int dial_new(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
-  struct sockaddr_storage address = {0};
-  socklen_t len = 0;
   neap_buffer request = {0};
   neap_conn *conn;
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -95,12 +108,9 @@ static int dial_new(lua_State *L) {
     return neap_push_status(L, NEAP_ECLOSED);
   dial_box *box = new_dial(L, rt);
   int handle = lua_gettop(L);
-  if (read_address(L, &address, &len))
-    return neap_push_failure(L, NEAP_EIO, "not an IP address");
   int err = write_request(L, box, &request);
   if (!err)
-    err = neap_conn_dial(&conn, rt->loop, (struct sockaddr *)&address, len,
-                         box->route->settings, request.data, request.len);
+    err = open_conn(L, box, &conn, &request);
   neap_buffer_release(&request);
   if (err == NEAP_EPROTO)
     return neap_push_failure(L, err, "the host or path cannot stand in a URL");

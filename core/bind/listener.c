@@ -38,7 +38,7 @@ static int open_acceptor(lua_State *L, neap_acceptor **out, neap_loop *loop,
                                 (uint16_t)port, settings, detail, size);
 }
 
-static void set_handler(lua_State *L, neap_runtime *rt, uint32_t tag) {
+void neap_listener_set_handler(lua_State *L, neap_runtime *rt, uint32_t tag) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, rt->handlers);
   lua_insert(L, -2);
   lua_rawseti(L, -2, tag);
@@ -71,7 +71,7 @@ static int listen_new(lua_State *L) {
   acceptor->tag = ++rt->last_tag;
   acceptor->peer = box;
   lua_pushvalue(L, handle - 1);
-  set_handler(L, rt, acceptor->tag);
+  neap_listener_set_handler(L, rt, acceptor->tag);
   lua_pushvalue(L, handle);
   box->slot = neap_ref(rt, L);
   lua_settop(L, handle);
@@ -88,7 +88,7 @@ static int listener_close(lua_State *L) {
     return 0;
   acceptor->peer = NULL;
   lua_pushnil(L);
-  set_handler(L, rt, acceptor->tag);
+  neap_listener_set_handler(L, rt, acceptor->tag);
   neap_acceptor_close(acceptor);
   neap_unref(rt, &box->slot);
   return 0;

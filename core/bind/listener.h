@@ -3,8 +3,11 @@
 #ifndef NEAP_BIND_LISTENER_H
 #define NEAP_BIND_LISTENER_H
 
-#include <lua.h>
+#include "bind/runtime.h"
 
 void neap_bind_listener(lua_State *L);
+
+/* The function, or nil, on top of the stack answers the requests of a tag. */
+void neap_listener_set_handler(lua_State *L, neap_runtime *rt, uint32_t tag);
 
 #endif

@@ -50,7 +50,9 @@ static int loop_is_running(lua_State *L) {
 
 /* core.now() -> seconds, monotonic */
 static int loop_now(lua_State *L) {
-  lua_pushnumber(L, (lua_Number)uv_hrtime() / 1e9);
+  neap_runtime *rt = neap_runtime_of(L);
+  lua_Number skew = rt->loop ? (lua_Number)rt->loop->skew / 1e3 : 0;
+  lua_pushnumber(L, (lua_Number)uv_hrtime() / 1e9 + skew);
   return 1;
 }
 

@@ -10,6 +10,7 @@
 #include "bind/dial.h"
 #include "bind/listener.h"
 #include "bind/loop.h"
+#include "bind/pipe.h"
 #include "bind/request.h"
 #include "bind/route.h"
 #include "bind/task.h"
@@ -32,6 +33,7 @@ int luaopen_neap_core(lua_State *L) {
   neap_bind_request(L);
   neap_bind_conn(L);
   neap_bind_dial(L);
+  neap_bind_pipe(L);
   lua_newtable(L);
   neap_bind_codec(L);
   neap_bind_codec_http(L);

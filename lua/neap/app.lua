@@ -216,6 +216,15 @@ local function compile(self)
   self.make_handler = pipeline.compile(self, core)
 end
 
+--- Compiles an app for a listener that is not one of its own.
+---@param self table the app
+---@return userdata settings
+---@return function on_request
+function app.prepare(self)
+  if not self.make_handler then compile(self) end
+  return self.settings, self.make_handler(nil)
+end
+
 --- Starts to accept on `url`.
 ---@param url string http://127.0.0.1:8080, unix:/run/x.sock or fd:3; port 0 picks one
 ---@return userdata|nil listener

@@ -59,16 +59,20 @@ local function is_address(name)
   return name:find("^%d+%.%d+%.%d+%.%d+$") or name:find(":", 1, true)
 end
 
+local function dial_once(attempt)
+  local dial, message, code = core.dial(attempt)
+  if not dial then return nil, message, code end
+  local under_way <close> = dial
+  local conn
+  conn, message, code = under_way:wait()
+  return conn, message, code
+end
+
 local function dial_each(addresses, attempt)
   local failed, why = "no address", "refused"
   for _, address in ipairs(addresses) do
     attempt.address = address
-    local dial, message, code = core.dial(attempt)
-    local conn
-    if dial then
-      local under_way <close> = dial
-      conn, message, code = under_way:wait()
-    end
+    local conn, message, code = dial_once(attempt)
     if conn then return conn end
     failed, why = message, code
     if code == "cancelled" then break end
@@ -110,6 +114,22 @@ function connect.open(url, given)
   conn, message, code = dial_each(addresses, attempt)
   if not conn then return nil, ("%s: %s"):format(url, message), code end
   conn, message, code = check_protocol(conn, given, url)
+  return conn, message, code
+end
+
+--- Opens a connection through a pipe in memory, for neap.test; waits.
+---@param pipe userdata core.pipe
+---@param path string
+---@param given table|nil as connect.open
+---@return userdata|nil conn, or nil, message, code
+function connect.through(pipe, path, given)
+  given = given or {}
+  local conn, message, code = dial_once {
+    pipe = pipe, host = "localhost", target = path, headers = header_lines(given),
+    route = make_route(given),
+  }
+  if not conn then return nil, message, code end
+  conn, message, code = check_protocol(conn, given, path)
   return conn, message, code
 end
 

@@ -12,6 +12,7 @@ local LOAD = {
   now = function() return require("neap.core").now end,
   codec = function() return require "neap.codec" end,
   version = function() return require("neap.core").version end,
+  test = function() return require "neap.test" end,
   census = function() return require "neap.census" end,
 }
 

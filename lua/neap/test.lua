@@ -1,0 +1,235 @@
+--- neap.test: for a user's own busted specs.
+--
+-- An app served in memory, connections without sockets, a clock that the test
+-- moves, and two questions: does this leak, and does it leak however and
+-- wherever the connection is cut?
+
+local apps = require "neap.app"
+local connect = require "neap.connect"
+local core = require "neap.core"
+local scope = require "neap.scope"
+local site = require "neap.site"
+local task = require "neap.task"
+
+local test = {}
+
+-- ---- the census
+
+local function live()
+  local counts = {}
+  for class, tally in pairs(core.counts()) do counts[class] = tally.live end
+  return counts
+end
+
+local function what_grew(before)
+  collectgarbage()
+  collectgarbage()
+  local grown = {}
+  for class, count in pairs(live()) do
+    local more = count - (before[class] or 0)
+    if more > 0 then grown[#grown + 1] = ("%d %s more"):format(more, class) end
+  end
+  table.sort(grown)
+  return grown[1] and table.concat(grown, ", ")
+end
+
+local LOOKS = 200 -- of 10 ms each
+
+-- What is closing may need a few turns of the loop.
+local function wait_until_back(before, between)
+  local grown = what_grew(before)
+  for _ = 1, LOOKS do
+    if not grown then return nil end
+    between()
+    grown = what_grew(before)
+  end
+  return grown
+end
+
+local function rest()
+  task.sleep(0.01)
+end
+
+local function in_a_task(fn)
+  if core.current() then return fn() end
+  return task.run(fn)
+end
+
+--- Runs `fn` and raises unless everything that it opened is closed after it.
+---@param fn function
+---@return any result what fn returned
+function test.no_leaks(fn)
+  site.expect(fn, "function", "no_leaks' argument")
+  return in_a_task(function()
+    local before = live()
+    local result = fn()
+    local grown = wait_until_back(before, rest)
+    if grown then site.fail("this leaks: %s than before", grown) end
+    return result
+  end)
+end
+
+-- ---- the clock
+
+test.clock = {}
+
+local STEP = 1 -- seconds; between two steps the loop may act on what is due
+
+local function turn_loop()
+  for _ = 1, 3 do task.sleep(0) end
+end
+
+--- Moves the time of timers, deadlines and neap.now forward; waits until what
+--- was due has happened.
+---@param seconds number
+function test.clock.advance(_, seconds)
+  site.expect(seconds, "number", "the time")
+  while seconds > 0 do
+    core.advance(math.min(STEP, seconds))
+    seconds = seconds - STEP
+    turn_loop()
+  end
+end
+
+-- ---- an app in memory
+
+local world_methods = {}
+local world_mt = { __name = "neap.test.world", __index = world_methods }
+
+--- Serves an app in memory.
+---@param app table what neap.app returned; it is closed with the world
+---@return table world with connect(path, options), cut(how), close()
+function test.serve(app)
+  local settings, handler = apps.prepare(app)
+  return setmetatable(
+    { app = app, settings = settings, handler = handler, pipes = {}, conns = {} }, world_mt)
+end
+
+--- Connects to a route of the app; waits.
+---@param path string
+---@param options table|nil those of neap.connect
+---@return userdata|nil conn, or nil, message, code
+function world_methods:connect(path, options)
+  local pipe = core.pipe { settings = self.settings, on_request = self.handler }
+  if self.plan then pipe:cut(self.plan.how, self.plan.at) end
+  self.pipes[#self.pipes + 1] = pipe
+  local conn, message, code = connect.through(pipe, path, options)
+  self.conns[#self.conns + 1] = conn
+  return conn, message, code
+end
+
+--- Cuts every connection of the world, now.
+---@param how "fin"|"reset"|"silence"|"stall"|"mute" as a network or a peer would
+function world_methods:cut(how)
+  for _, pipe in ipairs(self.pipes) do pipe:cut(how) end
+end
+
+-- The most writes that one of the connections has made.
+local function count_writes(world)
+  local most = 0
+  for _, pipe in ipairs(world.pipes) do most = math.max(most, pipe:writes()) end
+  return most
+end
+
+--- Closes the clients, and the app.
+function world_methods:close()
+  for _, conn in ipairs(self.conns) do conn:close() end
+  for _, pipe in ipairs(self.pipes) do pipe:close() end
+  self.conns, self.pipes = {}, {}
+  self.app.scope:close()
+end
+
+world_mt.__close = world_methods.close
+
+--- Two open connections that are joined in memory, both held by the script.
+---@param options table|nil {server = options of the route, client = of neap.connect}
+---@return userdata client
+---@return userdata server
+function test.pair(options)
+  options = options or {}
+  local route, server = {}, nil
+  for name, value in pairs(options.server or {}) do route[name] = value end
+  function route.open(conn)
+    conn:detach()
+    server = conn
+  end
+  local app = apps.new()
+  app:ws("/", route)
+  local world = test.serve(app)
+  local client, message = world:connect("/", options.client)
+  if not client then site.fail("%s", message) end
+  while not server do task.sleep(0) end
+  return client, server
+end
+
+-- ---- cutting everywhere
+
+local CUTS = { "fin", "reset", "silence", "stall", "mute" }
+local MOST_SECONDS = 120 -- of the test's clock, for one cut
+
+local function step()
+  core.advance(STEP)
+  turn_loop()
+end
+
+-- Runs the scenario while the clock moves, so that its waits come to their end.
+local function play(scenario, world)
+  local own, outcome = scope.new { label = "scenario", on_error = function() end }, nil
+  own:spawn(function()
+    outcome = table.pack(xpcall(scenario, debug.traceback, world))
+  end)
+  local left = MOST_SECONDS
+  while not outcome and left > 0 do
+    turn_loop()
+    if not outcome then
+      step()
+      left = left - STEP
+    end
+  end
+  own:close()
+  return outcome
+end
+
+local function run_cut(scenario, make_app, plan)
+  local before = live()
+  local writes, outcome
+  do
+    local world = test.serve(make_app())
+    world.plan = plan
+    outcome = play(scenario, world)
+    writes = count_writes(world)
+    world:close()
+  end
+  return writes, outcome, wait_until_back(before, step)
+end
+
+local function check_uncut(scenario, make_app)
+  local writes, outcome, grown = run_cut(scenario, make_app, nil)
+  if not outcome then site.fail("the scenario does not end, even uncut") end
+  if not outcome[1] then error(outcome[2], 0) end
+  if grown then site.fail("the scenario leaks uncut: %s", grown) end
+  return writes
+end
+
+--- Plays a scenario once as it is, then once for every way in which a connection
+--- can be cut after each of its writes, and demands the census back each time.
+---@param scenario fun(world: table) connects with world:connect; may fail when cut
+---@param make_app fun(): table a fresh app for each run
+---@return integer runs how many were played
+function test.cut_everywhere(scenario, make_app)
+  site.expect(scenario, "function", "cut_everywhere's scenario")
+  site.expect(make_app, "function", "cut_everywhere's app")
+  return in_a_task(function()
+    local writes, runs = check_uncut(scenario, make_app), 1
+    for _, how in ipairs(CUTS) do
+      for at = 1, writes do
+        local _, _, grown = run_cut(scenario, make_app, { how = how, at = at })
+        if grown then site.fail("cut by %s after write %d: %s", how, at, grown) end
+        runs = runs + 1
+      end
+    end
+    return runs
+  end)
+end
+
+return test
