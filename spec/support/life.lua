@@ -105,7 +105,7 @@ function life.die(script, preload)
   file:write(script)
   file:flush()
   local pipe = assert(io.popen(("LD_PRELOAD='%s' LUA_PATH='./lua/?.lua;./lua/?/init.lua;;' "
-    .. "LUA_CPATH='./%s/?.so;;' lua5.4 %s 2>&1; echo \"status $?\""):format(preload, build, name)))
+    .. "LUA_CPATH='%s/?.so;;' lua5.4 %s 2>&1; echo \"status $?\""):format(preload, build, name)))
   local output = pipe:read "a"
   pipe:close()
   os.remove(name)
