@@ -1,12 +1,10 @@
-#include "bind/task.h"
+#include "bind/task_internal.h"
 
 #include <math.h>
 
 #include "proto/status.h"
 
-#define CLASS "neap.task"
-
-enum { COROUTINE = 1, OWNER = 2, POOL_MAX = 64 };
+enum { POOL_MAX = 64 };
 
 #if LUA_VERSION_NUM == 504 && LUA_VERSION_RELEASE_NUM < 50406
 #define close_coroutine(co, from) lua_resetthread(co)
@@ -14,17 +12,13 @@ enum { COROUTINE = 1, OWNER = 2, POOL_MAX = 64 };
 #define close_coroutine(co, from) lua_closethread(co, from)
 #endif
 
-static neap_task *check_task(lua_State *L, int index) {
-  return luaL_checkudata(L, index, CLASS);
-}
-
-static void make_ready(neap_task *task) {
+void neap_task_make_ready(neap_task *task) {
   task->state = NEAP_TASK_READY;
   neap_list_append(&task->rt->ready, &task->link);
   neap_loop_wake(task->rt->loop);
 }
 
-static void leave_place(neap_task *task) {
+void neap_task_leave_place(neap_task *task) {
   if (task->where)
     *task->where = NULL;
   task->where = NULL;
@@ -43,17 +37,17 @@ static void unroot(neap_task *task) {
   task->slot = LUA_NOREF;
 }
 
-static neap_task *new_task(neap_runtime *rt, lua_State *L) {
+neap_task *neap_task_new(neap_runtime *rt, lua_State *L) {
   neap_task *task = lua_newuserdatauv(L, sizeof *task, 2);
   *task = (neap_task){.rt = rt, .slot = LUA_NOREF};
   task->timer.fn = on_timeout;
-  luaL_setmetatable(L, CLASS);
+  luaL_setmetatable(L, NEAP_TASK_CLASS);
   task->co = lua_newthread(L);
-  lua_setiuservalue(L, -2, COROUTINE);
+  lua_setiuservalue(L, -2, NEAP_TASK_COROUTINE);
   return task;
 }
 
-static void be_born(neap_task *task) {
+void neap_task_be_born(neap_task *task) {
   neap_census_open(&task->rt->loop->census, &task->born, NEAP_CLASS_TASK,
                    neap_loop_now(task->rt->loop));
 }
@@ -64,7 +58,7 @@ neap_task *neap_task_take(neap_runtime *rt, lua_State *L) {
     rt->idle = task->next_idle;
     rt->idle_count--;
   } else {
-    task = new_task(rt, L);
+    task = neap_task_new(rt, L);
     task->slot = luaL_ref(L, LUA_REGISTRYINDEX);
   }
   task->nargs = 0;
@@ -91,7 +85,7 @@ static void retire(neap_task *task, bool ok) {
   unroot(task);
 }
 
-static void push_task(lua_State *L, neap_task *task) {
+void neap_task_push(lua_State *L, neap_task *task) {
   if (task->slot != LUA_NOREF)
     lua_rawgeti(L, LUA_REGISTRYINDEX, task->slot);
   else
@@ -99,7 +93,7 @@ static void push_task(lua_State *L, neap_task *task) {
 }
 
 /* Whose callback it is: an anchored handle, or one that the script holds. */
-static void push_borrower(lua_State *L, neap_task *task) {
+void neap_task_push_borrower(lua_State *L, neap_task *task) {
   if (*task->owner_slot != LUA_NOREF)
     lua_rawgeti(L, LUA_REGISTRYINDEX, *task->owner_slot);
   else
@@ -112,7 +106,7 @@ static void call_task_end(neap_task *task, int status) {
   lua_State *L = rt->L;
   if (!neap_push_hook(rt, L, NEAP_HOOK_TASK_END))
     return;
-  push_task(L, task);
+  neap_task_push(L, task);
   lua_pushboolean(L, status == LUA_OK);
   if (status == LUA_OK) {
     lua_pushnil(L);
@@ -176,15 +170,15 @@ static void adopt(neap_task *task) {
   lua_State *L = rt->L;
   task->is_adopted = true;
   if (!neap_link_is_linked(&task->born.link))
-    be_born(task);
+    neap_task_be_born(task);
   if (!neap_push_hook(rt, L, NEAP_HOOK_ADOPT))
     return;
-  push_task(L, task);
+  neap_task_push(L, task);
   lua_pushvalue(L, -1);
   neap_weak_set(L, task);
-  push_borrower(L, task);
+  neap_task_push_borrower(L, task);
   lua_pushvalue(L, -1);
-  lua_setiuservalue(L, -3, OWNER);
+  lua_setiuservalue(L, -3, NEAP_TASK_OWNER);
   lua_insert(L, -2);
   lua_call(L, 2, 0);
   unroot(task);
@@ -203,7 +197,8 @@ static void resume(neap_task *task, int nargs) {
   }
   lua_pop(task->co, count);
   if (task->state == NEAP_TASK_RUNNING)
-    make_ready(task); /* a plain coroutine.yield: its turn comes again */
+    neap_task_make_ready(
+      task); /* a plain coroutine.yield: its turn comes again */
   if (task->slot != LUA_NOREF && !task->is_adopted)
     adopt(task);
 }
@@ -214,7 +209,7 @@ void neap_task_start(neap_task *task, int count) {
 
 void neap_task_start_later(neap_task *task, int count) {
   task->nargs = count;
-  make_ready(task);
+  neap_task_make_ready(task);
 }
 
 neap_task *neap_task_check(lua_State *L) {
@@ -249,7 +244,7 @@ static bool is_cancelled(neap_task *task) {
   task->cancel = NEAP_CANCEL_TOLD;
   task->answer = NEAP_ECANCELLED;
   task->nargs = -1;
-  make_ready(task);
+  neap_task_make_ready(task);
   return true;
 }
 
@@ -283,22 +278,22 @@ int neap_task_yield(lua_State *L, int answer) {
     return lua_yield(L, 0);
   task->answer = answer;
   task->nargs = -1;
-  make_ready(task);
+  neap_task_make_ready(task);
   return lua_yield(L, 0);
 }
 
 void neap_task_wake(neap_task *task, int status) {
   if (task->state != NEAP_TASK_PARKED)
     return;
-  leave_place(task);
+  neap_task_leave_place(task);
   neap_link_remove(&task->link);
   task->answer = status;
   task->nargs = -1;
-  make_ready(task);
+  neap_task_make_ready(task);
 }
 
 void neap_task_wake_now(neap_task *task, int count) {
-  leave_place(task);
+  neap_task_leave_place(task);
   resume(task, count);
 }
 
@@ -318,7 +313,7 @@ static void close_doomed(neap_runtime *rt, lua_State *L, void *arg) {
   (void)L;
   if (task->state == NEAP_TASK_DONE)
     return;
-  leave_place(task);
+  neap_task_leave_place(task);
   task->state = NEAP_TASK_DONE;
   close_now(task);
   if (task->done)
@@ -339,177 +334,4 @@ bool neap_tasks_run(neap_runtime *rt) {
   while ((link = neap_list_take(&now)) != NULL)
     neap_road(rt, close_doomed, NEAP_CONTAINER(link, neap_task, link));
   return !neap_list_is_empty(&rt->ready) || !neap_list_is_empty(&rt->doomed);
-}
-
-/* core.task(owner, fn, ...) -> task, to run in the next turn */
-static int task_new(lua_State *L) {
-  neap_runtime *rt = neap_runtime_of(L);
-  luaL_checktype(L, 2, LUA_TFUNCTION);
-  int nargs = lua_gettop(L) - 2;
-  if (rt->loop == NULL)
-    return neap_push_status(L, NEAP_ECLOSED);
-  neap_task *task = new_task(rt, L);
-  lua_pushvalue(L, 1);
-  lua_setiuservalue(L, -2, OWNER);
-  lua_pushvalue(L, -1);
-  neap_weak_set(L, task);
-  lua_insert(L, 2);
-  if (!lua_checkstack(task->co, nargs + 1))
-    return luaL_error(L, "too many arguments");
-  lua_xmove(L, task->co, nargs + 1);
-  be_born(task);
-  neap_task_start_later(task, nargs);
-  lua_settop(L, 2);
-  return 1;
-}
-
-/* core.current() -> task | nil */
-static int task_current(lua_State *L) {
-  neap_runtime *rt = neap_runtime_of(L);
-  if (rt->current == NULL || rt->current->co != L)
-    return 0;
-  rt->current->is_exposed = true;
-  push_task(L, rt->current);
-  return 1;
-}
-
-/* core.owner([task]) -> what it, or the running task, belongs to */
-static int task_owner(lua_State *L) {
-  neap_runtime *rt = neap_runtime_of(L);
-  neap_task *task = lua_isnoneornil(L, 1) ? rt->current : check_task(L, 1);
-  if (task == NULL)
-    return 0;
-  if (task->done && !task->is_adopted) {
-    push_borrower(L, task);
-    return 1;
-  }
-  push_task(L, task);
-  lua_getiuservalue(L, -1, OWNER);
-  return 1;
-}
-
-/* core.set_owner(task, owner) */
-static int task_set_owner(lua_State *L) {
-  check_task(L, 1);
-  lua_settop(L, 2);
-  lua_setiuservalue(L, 1, OWNER);
-  return 0;
-}
-
-/* core.park([seconds]) -> what core.wake gives | nil, message, code */
-static int task_park(lua_State *L) {
-  lua_Number timeout = luaL_optnumber(L, 1, -1);
-  return neap_task_park(L, NULL, timeout, NEAP_ETIMEOUT);
-}
-
-/* core.sleep(seconds) -> true | nil, message, "cancelled" */
-static int task_sleep(lua_State *L) {
-  lua_Number seconds = luaL_checknumber(L, 1);
-  luaL_argcheck(L, seconds >= 0, 1, "a time is not negative");
-  return neap_task_park(L, NULL, seconds, NEAP_OK);
-}
-
-/* core.wake(task, ...) -> true if it was waiting */
-static int task_wake(lua_State *L) {
-  neap_task *task = check_task(L, 1);
-  bool is_parked =
-    task->state == NEAP_TASK_PARKED && !neap_link_is_linked(&task->link);
-  int count = lua_gettop(L) - 1;
-  if (is_parked) {
-    if (!lua_checkstack(task->co, count))
-      return luaL_error(L, "too many values");
-    leave_place(task);
-    lua_xmove(L, task->co, count);
-    task->nargs = count;
-    make_ready(task);
-  }
-  lua_pushboolean(L, is_parked);
-  return 1;
-}
-
-/* core.cancel(task): its wait, or its next one, is answered "cancelled". */
-static int task_cancel(lua_State *L) {
-  neap_task *task = check_task(L, 1);
-  if (task->state == NEAP_TASK_DONE || task->cancel != NEAP_CANCEL_NONE)
-    return 0;
-  task->cancel = NEAP_CANCEL_ASKED;
-  if (task->state == NEAP_TASK_PARKED && !task->shield) {
-    task->cancel = NEAP_CANCEL_TOLD;
-    neap_task_wake(task, NEAP_ECANCELLED);
-  }
-  return 0;
-}
-
-/* core.kill(task): closes its coroutine at the end of this turn. */
-static int task_kill(lua_State *L) {
-  neap_task *task = check_task(L, 1);
-  neap_runtime *rt = task->rt;
-  if (task->state == NEAP_TASK_DONE || task == rt->current || !rt->loop)
-    return 0;
-  leave_place(task);
-  neap_link_remove(&task->link);
-  task->state = NEAP_TASK_PARKED;
-  neap_list_append(&rt->doomed, &task->link);
-  neap_loop_wake(rt->loop);
-  return 0;
-}
-
-/* core.shield(task, on): while on, cancellation waits. */
-static int task_shield(lua_State *L) {
-  neap_task *task = check_task(L, 1);
-  task->shield = (uint8_t)(task->shield + (lua_toboolean(L, 2) ? 1 : -1));
-  lua_pushinteger(L, task->shield);
-  return 1;
-}
-
-/* core.task_state(task) -> "ready" | "running" | "parked" | "done", cancelled */
-static int task_state(lua_State *L) {
-  static const char *const names[] = {"done", "ready", "running", "parked",
-                                      "done"};
-  neap_task *task = check_task(L, 1);
-  lua_pushstring(L, names[task->state]);
-  lua_pushboolean(L, task->cancel != NEAP_CANCEL_NONE);
-  return 2;
-}
-
-/* Nobody can wake a dropped task any more, but what its <close> variables hold
- * must still be given back: it is kept until the end of the turn, and closed. */
-static int task_gc(lua_State *L) {
-  neap_task *task = check_task(L, 1);
-  neap_runtime *rt = task->rt;
-  if (rt->loop == NULL || task->state == NEAP_TASK_IDLE ||
-      task->state == NEAP_TASK_DONE)
-    return 0;
-  leave_place(task);
-  neap_link_remove(&task->link);
-  if (task->slot == LUA_NOREF) {
-    lua_settop(L, 1);
-    task->slot = luaL_ref(L, LUA_REGISTRYINDEX);
-  }
-  task->state = NEAP_TASK_PARKED;
-  neap_list_append(&rt->doomed, &task->link);
-  neap_loop_wake(rt->loop);
-  return 0;
-}
-
-static int task_tostring(lua_State *L) {
-  lua_pushfstring(L, CLASS ": %p", lua_touserdata(L, 1));
-  return 1;
-}
-
-void neap_bind_task(lua_State *L) {
-  static const luaL_Reg methods[] = {{NULL, NULL}};
-  static const luaL_Reg metamethods[] = {
-    {"__gc", task_gc}, {"__tostring", task_tostring}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {
-    {"task", task_new},         {"current", task_current},
-    {"owner", task_owner},      {"set_owner", task_set_owner},
-    {"park", task_park},        {"sleep", task_sleep},
-    {"wake", task_wake},        {"cancel", task_cancel},
-    {"kill", task_kill},        {"shield", task_shield},
-    {"task_state", task_state}, {NULL, NULL}};
-  neap_class(L, CLASS, methods, metamethods);
-  lua_pop(L, 1);
-  neap_runtime_open(L);
-  luaL_setfuncs(L, functions, 1);
 }
