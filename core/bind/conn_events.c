@@ -163,15 +163,11 @@ static void put_in_inbox(neap_conn_box *box, const neap_event *event) {
     neap_conn_pause(conn);
 }
 
-static void take_message(neap_runtime *rt, lua_State *L, void *arg) {
-  struct arrival *arrival = arg;
-  neap_conn_box *box = arrival->box;
-  const neap_event *event = arrival->event;
-  (void)L;
+static void take_message(neap_conn_box *box, const neap_event *event) {
   if (box->receiver) {
     neap_task *task = box->receiver;
     lua_pushlstring(task->co, (const char *)event->data, event->len);
-    push_kind(task->co, rt, event->opcode);
+    push_kind(task->co, box->rt, event->opcode);
     neap_task_wake_now(task, 2);
   } else if (!box->is_busy && box->inbox.first == NULL &&
              neap_route_has(box->route, NEAP_HANDLER_MESSAGE)) {
@@ -181,10 +177,23 @@ static void take_message(neap_runtime *rt, lua_State *L, void *arg) {
   }
 }
 
-static void on_message(neap_conn *conn, const neap_event *event) {
+/* One road for all that one read brought: the way into Lua costs more than a
+ * small message. */
+static void take_messages(neap_runtime *rt, lua_State *L, void *arg) {
+  neap_conn_box *box = arg;
+  neap_event event;
+  (void)rt;
+  while (neap_conn_next(box->conn, &event)) {
+    lua_settop(L, 0);
+    take_message(box, &event);
+  }
+}
+
+static void on_readable(neap_conn *conn) {
   neap_conn_box *box = box_of(conn);
-  if (box)
-    neap_road(box->rt, take_message, &(struct arrival){box, event});
+  if (box && neap_road(box->rt, take_messages, box) != LUA_OK)
+    neap_conn_close(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
+                    "out of memory", 13);
 }
 
 static void call_pong(neap_runtime *rt, lua_State *L, void *arg) {
@@ -347,7 +356,7 @@ void neap_conns_forget(neap_runtime *rt) {
 
 const neap_conn_events neap_conn_events_lua = {
   .head = on_head,
-  .message = on_message,
+  .readable = on_readable,
   .pong = on_pong,
   .writable = on_writable,
   .closing = on_closing,

@@ -53,18 +53,20 @@ static void report_error(neap_runtime *rt, lua_State *L) {
     lua_pop(L, 1);
 }
 
-void neap_road(neap_runtime *rt, neap_road_fn *body, void *arg) {
+int neap_road(neap_runtime *rt, neap_road_fn *body, void *arg) {
   struct journey journey = {rt, body, arg};
   rt->roads++;
   lua_State *L = rt->L;
   if (!lua_checkstack(L, 20))
-    return;
+    return LUA_ERRMEM;
   lua_pushcfunction(L, add_traceback);
   lua_pushcfunction(L, travel);
   lua_pushlightuserdata(L, &journey);
-  if (lua_pcall(L, 1, 0, -3) != LUA_OK)
+  int status = lua_pcall(L, 1, 0, -3);
+  if (status != LUA_OK)
     report_error(rt, L);
   lua_pop(L, 1);
+  return status;
 }
 
 bool neap_push_hook(neap_runtime *rt, lua_State *L, enum neap_hook hook) {

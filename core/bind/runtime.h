@@ -70,9 +70,9 @@ static inline neap_runtime *neap_runtime_of(lua_State *L) {
 neap_runtime *neap_runtime_open(lua_State *L);
 
 /* Runs body(L, arg) on the main thread, protected; an error that comes out of
- * it goes to the log and ends nothing. */
+ * it goes to the log and ends nothing. Returns LUA_OK, or how it failed. */
 typedef void neap_road_fn(neap_runtime *rt, lua_State *L, void *arg);
-void neap_road(neap_runtime *rt, neap_road_fn *body, void *arg);
+int neap_road(neap_runtime *rt, neap_road_fn *body, void *arg);
 
 /* Inside the road: pushes a hook, or returns false when there is none. */
 bool neap_push_hook(neap_runtime *rt, lua_State *L, enum neap_hook hook);

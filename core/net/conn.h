@@ -80,8 +80,8 @@ typedef struct neap_conn_events {
    * later. */
   void (*head)(neap_conn *conn, const neap_http_head *head, const char *src,
                size_t len);
-  /* TEXT or BINARY, borrowed. */
-  void (*message)(neap_conn *conn, const neap_event *event);
+  /* There may be messages: take them all with neap_conn_next. */
+  void (*readable)(neap_conn *conn);
   void (*pong)(neap_conn *conn, const neap_event *event);
   /* The queue is empty again after it had filled up. */
   void (*writable)(neap_conn *conn);
@@ -177,6 +177,11 @@ int neap_conn_ping(neap_conn *conn, const void *data, size_t len);
 void neap_conn_close(neap_conn *conn, enum neap_cause cause, enum neap_by by,
                      uint16_t code, const char *reason, size_t reason_len);
 void neap_conn_terminate(neap_conn *conn);
+
+/* Inside of events->readable: 1 and a TEXT or BINARY message, borrowed until the
+ * next call; 0 when there is none, or the binding is full. Control frames are
+ * served on the way. */
+int neap_conn_next(neap_conn *conn, neap_event *event);
 
 /* The binding is full, or has room again. */
 void neap_conn_pause(neap_conn *conn);

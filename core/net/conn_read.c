@@ -90,39 +90,49 @@ static void on_ping(neap_conn *conn) {
                     "pings without reading", 21);
 }
 
-static void on_event(neap_conn *conn, const neap_event *event) {
+/* Serves a control frame; true for a message that the binding takes. */
+static bool is_for_binding(neap_conn *conn, const neap_event *event) {
   switch (event->opcode) {
-    case NEAP_OP_CLOSE: on_close_frame(conn, event); return;
-    case NEAP_OP_PING: on_ping(conn); return;
+    case NEAP_OP_CLOSE: on_close_frame(conn, event); return false;
+    case NEAP_OP_PING: on_ping(conn); return false;
     case NEAP_OP_PONG:
       if (conn->peer)
         conn->loop->events->pong(conn, event);
-      return;
+      return false;
     default:
       if (conn->state != NEAP_CONN_OPEN)
-        return;
+        return false;
       conn->received++;
       touch_idle(conn);
-      conn->loop->events->message(conn, event);
+      return true;
   }
 }
 
-/* Takes events until the bytes are used up, the binding is full or the
- * connection ends. The connection's writes meanwhile leave together. */
-static void take_events(neap_conn *conn) {
-  neap_event event;
-  int got = 0;
-  conn->is_reading = true;
-  while (conn->is_websocket && neap_conn_is_live(conn) && !conn->is_paused) {
-    got = neap_session_next(&conn->session, &event, neap_conn_cork(conn));
+int neap_conn_next(neap_conn *conn, neap_event *event) {
+  while (neap_conn_is_live(conn) && !conn->is_paused) {
+    int got = neap_session_next(&conn->session, event, neap_conn_cork(conn));
     if (got <= 0)
-      break;
-    on_event(conn, &event);
+      return 0;
+    if (is_for_binding(conn, event))
+      return 1;
   }
+  return 0;
+}
+
+/* The connection's writes while the binding takes its messages leave together;
+ * what it did not take, having failed, is dropped. */
+static void take_messages(neap_conn *conn) {
+  neap_event dropped;
+  conn->is_reading = true;
+  if (conn->peer)
+    conn->loop->events->readable(conn);
+  while (neap_conn_next(conn, &dropped))
+    ;
   conn->is_reading = false;
   if (!neap_conn_is_live(conn))
     return;
-  if (got < 0 || (conn->is_paused && neap_session_pause(&conn->session)))
+  if (neap_session_fail_code(&conn->session) ||
+      (conn->is_paused && neap_session_pause(&conn->session)))
     neap_conn_fail(conn);
   neap_conn_uncork(conn);
   neap_conn_finish(conn);
@@ -132,7 +142,7 @@ void neap_conn_read_on(neap_conn *conn) {
   conn->is_resumed = false;
   if (!neap_conn_is_live(conn) || conn->is_paused)
     return;
-  take_events(conn);
+  take_messages(conn);
   neap_conn_update_interest(conn);
 }
 
@@ -236,6 +246,6 @@ void neap_conn_readable(neap_conn *conn) {
     if (conn->state == NEAP_CONN_OPEN)
       touch(conn);
     neap_session_feed(&conn->session, bytes, (size_t)n);
-    take_events(conn);
+    take_messages(conn);
   }
 }
