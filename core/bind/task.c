@@ -100,24 +100,40 @@ void neap_task_push_borrower(lua_State *L, neap_task *task) {
     neap_weak_get(L, task->arg);
 }
 
-/* Tells the scripting layer: (task, ok, error, traceback). */
-static void call_task_end(neap_task *task, int status) {
+static int error_text(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+/* Pushes the error that ended a task, and its traceback; whatever the error's
+ * own __tostring does. */
+static void push_error(lua_State *L, neap_task *task) {
+  lua_pushvalue(task->co, -1);
+  lua_xmove(task->co, L, 1);
+  lua_pushcfunction(L, error_text);
+  lua_pushvalue(L, -2);
+  if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+    lua_pop(L, 1);
+    lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, -1));
+  }
+  luaL_traceback(L, task->co, lua_tostring(L, -1), 0);
+  lua_remove(L, -2);
+}
+
+/* Tells the scripting layer: (task, ok, error, traceback). failure is where
+ * the last two stand, or 0. */
+static void call_task_end(neap_task *task, int failure) {
   neap_runtime *rt = task->rt;
   lua_State *L = rt->L;
   if (!neap_push_hook(rt, L, NEAP_HOOK_TASK_END))
     return;
   neap_task_push(L, task);
-  lua_pushboolean(L, status == LUA_OK);
-  if (status == LUA_OK) {
-    lua_pushnil(L);
-    lua_pushnil(L);
-  } else {
-    lua_pushvalue(task->co, -1);
-    lua_xmove(task->co, L, 1);
-    const char *text = luaL_tolstring(L, -1, NULL);
-    luaL_traceback(L, task->co, text, 0);
-    lua_remove(L, -2);
-  }
+  lua_pushboolean(L, failure == 0);
+  for (int i = 0; i < 2; i++)
+    if (failure)
+      lua_pushvalue(L, failure + i);
+    else
+      lua_pushnil(L);
   lua_call(L, 4, 0);
 }
 
@@ -143,7 +159,8 @@ static void close_now(neap_task *task) {
     bool is_new = !lua_rawequal(L, -1, -2);
     if (is_new && neap_push_hook(rt, L, NEAP_HOOK_ERROR)) {
       lua_pushvalue(L, -2);
-      lua_call(L, 1, 0);
+      if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+        lua_pop(L, 1);
     }
     lua_pop(L, 1);
   }
@@ -151,15 +168,21 @@ static void close_now(neap_task *task) {
   lua_settop(task->co, 0);
 }
 
+/* What the coroutine held is given back before its scope hears of its end. */
 static void finish(neap_task *task, int status, int count) {
   neap_task_done *done = task->done;
+  lua_State *L = task->rt->L;
+  int failure = 0;
   task->state = NEAP_TASK_DONE;
   if (done)
     done(task, status, count);
-  if (task->is_adopted || !done)
-    call_task_end(task, status);
-  if (status != LUA_OK)
+  if (status != LUA_OK) {
+    push_error(L, task);
+    failure = lua_gettop(L) - 1;
     close_now(task);
+  }
+  if (task->is_adopted || !done)
+    call_task_end(task, failure);
   lua_settop(task->co, 0);
   retire(task, status == LUA_OK);
 }
@@ -184,23 +207,30 @@ static void adopt(neap_task *task) {
   unroot(task);
 }
 
-static void resume(neap_task *task, int nargs) {
-  neap_runtime *rt = task->rt;
-  int count = 0;
-  task->state = NEAP_TASK_RUNNING;
-  rt->current = task;
-  int status = lua_resume(task->co, rt->L, nargs, &count);
-  rt->current = NULL;
-  if (status != LUA_YIELD) {
-    finish(task, status, count);
-    return;
-  }
+/* A plain coroutine.yield waits for nothing: its turn comes again. */
+static void suspend(neap_task *task, int count) {
   lua_pop(task->co, count);
   if (task->state == NEAP_TASK_RUNNING)
-    neap_task_make_ready(
-      task); /* a plain coroutine.yield: its turn comes again */
+    neap_task_make_ready(task);
   if (task->slot != LUA_NOREF && !task->is_adopted)
     adopt(task);
+}
+
+static void resume(neap_task *task, int nargs) {
+  neap_runtime *rt = task->rt;
+  lua_State *L = rt->L;
+  int count = 0, top = lua_gettop(L);
+  task->state = NEAP_TASK_RUNNING;
+  if (task->slot == LUA_NOREF)
+    neap_task_push(L, task); /* its scope may be dropped while it runs */
+  rt->current = task;
+  int status = lua_resume(task->co, L, nargs, &count);
+  rt->current = NULL;
+  if (status == LUA_YIELD)
+    suspend(task, count);
+  else
+    finish(task, status, count);
+  lua_settop(L, top);
 }
 
 void neap_task_start(neap_task *task, int count) {
@@ -214,9 +244,13 @@ void neap_task_start_later(neap_task *task, int count) {
 
 neap_task *neap_task_check(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
-  if (rt->current && rt->current->co == L)
-    return rt->current;
-  if (rt->current)
+  neap_task *task = rt->current;
+  if (task && task->co == L && (task->is_closing || lua_isyieldable(L)))
+    return task;
+  if (task && task->co == L)
+    luaL_error(L, "this waits, and can't inside a finaliser or a function that "
+                  "C calls");
+  if (task)
     luaL_error(L, "this waits, and can't inside a coroutine of your own: "
                   "start it with scope:spawn(fn) instead");
   luaL_error(L, "this waits: wrap it in neap.run(function() ... end)");
@@ -282,11 +316,14 @@ int neap_task_yield(lua_State *L, int answer) {
   return lua_yield(L, 0);
 }
 
+bool neap_task_is_waiting(const neap_task *task) {
+  return task->state == NEAP_TASK_PARKED && !neap_link_is_linked(&task->link);
+}
+
 void neap_task_wake(neap_task *task, int status) {
-  if (task->state != NEAP_TASK_PARKED)
+  if (!neap_task_is_waiting(task))
     return;
   neap_task_leave_place(task);
-  neap_link_remove(&task->link);
   task->answer = status;
   task->nargs = -1;
   neap_task_make_ready(task);
@@ -310,15 +347,15 @@ static void run_ready(neap_runtime *rt, lua_State *L, void *arg) {
 
 static void close_doomed(neap_runtime *rt, lua_State *L, void *arg) {
   neap_task *task = arg;
-  (void)L;
   if (task->state == NEAP_TASK_DONE)
     return;
+  neap_task_push(L, task); /* its scope may be dropped meanwhile */
   neap_task_leave_place(task);
   task->state = NEAP_TASK_DONE;
   close_now(task);
   if (task->done)
     task->done(task, LUA_OK, 0);
-  call_task_end(task, LUA_OK);
+  call_task_end(task, 0);
   neap_census_close(&rt->loop->census, &task->born);
   unroot(task);
 }

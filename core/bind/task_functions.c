@@ -78,10 +78,9 @@ static int task_sleep(lua_State *L) {
 /* core.wake(task, ...) -> true if it was waiting */
 static int task_wake(lua_State *L) {
   neap_task *task = check_task(L, 1);
-  bool is_parked =
-    task->state == NEAP_TASK_PARKED && !neap_link_is_linked(&task->link);
+  bool is_waiting = neap_task_is_waiting(task);
   int count = lua_gettop(L) - 1;
-  if (is_parked) {
+  if (is_waiting) {
     if (!lua_checkstack(task->co, count))
       return luaL_error(L, "too many values");
     neap_task_leave_place(task);
@@ -89,8 +88,15 @@ static int task_wake(lua_State *L) {
     task->nargs = count;
     neap_task_make_ready(task);
   }
-  lua_pushboolean(L, is_parked);
+  lua_pushboolean(L, is_waiting);
   return 1;
+}
+
+static void tell(neap_task *task) {
+  if (task->shield || !neap_task_is_waiting(task))
+    return;
+  task->cancel = NEAP_CANCEL_TOLD;
+  neap_task_wake(task, NEAP_ECANCELLED);
 }
 
 /* core.cancel(task): its wait, or its next one, is answered "cancelled". */
@@ -99,10 +105,7 @@ static int task_cancel(lua_State *L) {
   if (task->state == NEAP_TASK_DONE || task->cancel != NEAP_CANCEL_NONE)
     return 0;
   task->cancel = NEAP_CANCEL_ASKED;
-  if (task->state == NEAP_TASK_PARKED && !task->shield) {
-    task->cancel = NEAP_CANCEL_TOLD;
-    neap_task_wake(task, NEAP_ECANCELLED);
-  }
+  tell(task);
   return 0;
 }
 
@@ -124,8 +127,9 @@ static int task_kill(lua_State *L) {
 static int task_shield(lua_State *L) {
   neap_task *task = check_task(L, 1);
   task->shield = (uint8_t)(task->shield + (lua_toboolean(L, 2) ? 1 : -1));
-  lua_pushinteger(L, task->shield);
-  return 1;
+  if (task->cancel == NEAP_CANCEL_ASKED)
+    tell(task);
+  return 0;
 }
 
 /* core.task_state(task) -> "ready" | "running" | "parked" | "done", cancelled */

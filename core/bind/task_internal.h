@@ -22,6 +22,9 @@ void neap_task_push_borrower(lua_State *L, neap_task *task);
 
 void neap_task_make_ready(neap_task *task);
 
+/* Parked, and not about to be closed. */
+bool neap_task_is_waiting(const neap_task *task);
+
 /* It waits no longer: not in its place, nor for its time-out. */
 void neap_task_leave_place(neap_task *task);
 
