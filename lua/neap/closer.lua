@@ -1,204 +1,214 @@
 --- How scopes end: cancellation, the order of closing, and who waits for it.
+--
+-- A close that may have to wait runs in a task of its own, the closer, so that
+-- it goes on whatever becomes of the one who asked for it. A step that waits
+-- too long is given up, and another closer goes on with the rest.
 
 local core = require "neap.core"
+local entry = require "neap.entry"
+local job = require "neap.job"
 local log = require "neap.log"
+local shield = require "neap.shield"
 local wait = require "neap.wait"
 
 local closer = {}
 
--- What scope.lua gives: unlink, rooted, report, house, current.
-local given = {}
-
-function closer.use(functions)
-  for name, fn in pairs(functions) do given[name] = fn end
-end
-
-local function traceback(err)
-  return debug.traceback(tostring(err), 2)
-end
-
---- Runs one closing step: its error is logged, and stops nothing.
-function closer.attempt(fn, ...)
-  local ok, trace = xpcall(fn, traceback, ...)
-  if not ok then log.error("error in a hook: " .. trace:match("^[^\n]*"), { trace = trace }) end
-end
-
 -- ---- cancellation
 
+local function run_cancel_hook(self)
+  local of = self.of
+  entry.unlink(self)
+  entry.attempt(self.fn, of.cancelled_for or "closed")
+end
+
 --- Runs a hook of on_cancel, once.
-function closer.run_cancel_hook(entry)
-  local reason = entry.of.cancelled_for or "closed"
-  given.unlink(entry)
-  closer.attempt(entry.fn, reason)
-end
+closer.run_cancel_hook = run_cancel_hook
 
-local function entries_of(self)
-  local entries, entry = {}, self.last
-  while entry do
-    entries[#entries + 1] = entry
-    entry = entry.prev
-  end
-  return entries
-end
-
---- Tells everything in a scope, once.
-function closer.cancel(self, reason)
+local function mark(self, reason, marked)
   if self.cancelled_for or self.state == "closed" then return end
-  self.cancelled_for, self.cancelled_at = reason, core.now()
-  for _, entry in ipairs(entries_of(self)) do
-    if entry.kind == "task" then
-      core.cancel(entry.task)
-    elseif entry.kind == "child" then
-      closer.cancel(entry.child, reason)
-    elseif entry.is_cancel and entry.scope then
-      closer.run_cancel_hook(entry)
+  self.cancelled_for = reason
+  marked[#marked + 1] = self
+  for _, owned in ipairs(entry.list(self)) do
+    if owned.kind == "task" then
+      job.cancel(owned)
+    elseif owned.kind == "child" then
+      mark(owned.child, reason, marked)
     end
   end
 end
 
-local shields = setmetatable({}, { __mode = "k" })
-
-local function unshield(task, ok, ...)
-  if core.shield(task, false) == 0 then shields[task] = nil end
-  if not ok then error((...), 0) end
-  return ...
+--- Wakes the waits in a scope and below it, then calls the hooks; once.
+---@param self table
+---@param reason any
+function closer.cancel(self, reason)
+  local marked = {}
+  mark(self, reason, marked)
+  for _, scope in ipairs(marked) do
+    for _, owned in ipairs(entry.list(scope)) do
+      if owned.is_cancel and owned.scope then run_cancel_hook(owned) end
+    end
+  end
 end
 
---- Runs fn in the running task while cancellation waits, at most `seconds`.
-function closer.shield(seconds, fn)
+-- ---- closers
+
+-- The task of a closer -> the scope that it ends. Hooks run there too.
+local acting = setmetatable({}, { __mode = "k" })
+
+--- Returns the scope that the running task is ending, or nil.
+---@return table|nil
+function closer.acting()
   local task = core.current()
-  if not task then return fn() end
-  core.shield(task, true)
-  shields[task] = core.now() + seconds
-  return unshield(task, pcall(fn))
+  return task and acting[task]
 end
 
--- ---- tasks
-
---- Counts the tasks of a scope; one that nobody holds is kept while it has any.
-function closer.count_task(self, change, rooted)
-  self.tasks = self.tasks + change
-  if not self.parent then rooted[self] = self.tasks > 0 or nil end
-  if self.tasks == 0 and self.on_empty then self.on_empty() end
-end
-
-core.hook("task_end", function(task, ok, err, trace)
-  local entry = core.owner(task)
-  local self = entry.of
-  given.unlink(entry)
-  closer.count_task(self, -1, given.rooted)
-  if not ok and not entry.is_callback then given.report(self, err, trace) end
-  if entry.ended then entry.ended:wake_all(true) end
-end)
-
-local function wait_for_end(entry, seconds)
-  entry.ended = entry.ended or wait.place()
-  return entry.ended:wait(seconds)
-end
-
--- A task gets timeouts.cancel, and what it is shielded for; then its coroutine
--- is closed, so that its <close> variables run.
-local function end_now(entry)
-  local self, task = entry.of, entry.task
-  core.cancel(task)
-  local until_then = (self.cancelled_at or core.now()) + self.cancel_timeout
-  while entry.scope do
-    local left = math.max(until_then, shields[task] or 0) - core.now()
-    if left <= 0 then break end
-    wait_for_end(entry, left)
+-- Waits for the end of a scope, unless that waits for the one that the running
+-- closer ends: two that own each other would wait for ever.
+local function wait_for(self)
+  local mine = closer.acting()
+  local at = mine and self
+  while at do
+    if at == mine then return end
+    at = at.waits_for
   end
-  while entry.scope do
-    core.kill(task)
-    wait_for_end(entry, 1)
-  end
+  if mine then mine.waits_for = self end
+  self.done = self.done or wait.place()
+  self.done:wait()
+  if mine then mine.waits_for = nil end
 end
 
-local function is_own_task(entry)
-  return entry.task == core.current()
+--- Closes a scope that the running closer's owns, and waits for it.
+---@param self table
+---@param why table
+function closer.close_below(self, why)
+  closer.begin(self, why)
+  if self.state ~= "closed" and wait.is_possible() then wait_for(self) end
 end
 
---- Ends one task, for the handle that spawn returned.
-function closer.end_task(entry)
-  if not entry.scope then return end
-  core.cancel(entry.task)
-  if entry.is_ending then return end
-  entry.is_ending = true
-  given.house:spawn(end_now, entry)
-  if core.current() and not is_own_task(entry) then wait_for_end(entry) end
+--- Ends one entry that is not a task: by end_with, else by finish.
+---@param self table
+function closer.finish(self)
+  entry.unlink(self)
+  local finish = self.end_with or self.finish
+  if finish then entry.attempt(finish, self) end
 end
 
--- ---- closing
-
-function closer.finish_child(entry)
-  entry.child:close(entry.child.parent and entry.child.parent.why or nil)
-end
-
---- Ends one entry that is not a task.
-function closer.finish(entry)
-  given.unlink(entry)
-  local finish = entry.end_with or entry.finish
-  if finish then closer.attempt(finish, entry) end
-end
-
-local function ended(self)
+local function conclude(self)
   self.state = "closed"
-  given.rooted[self] = nil
   if self.token then self.token:close() end
-  for _, place in ipairs(self.places) do given.unlink(place) end
+  for _, place in ipairs(self.places) do entry.unlink(place) end
   if self.done then self.done:wake_all(true) end
   if self.on_closed then self.on_closed() end
+end
+
+local function end_one(self, last)
+  if last.kind == "task" then return job.finish(last) end
+  self.step_at = not last.waits and core.now() or nil
+  closer.finish(last)
+  self.step_at = nil
 end
 
 -- Callbacks of a connection go first, then the rest in reverse order; what is
 -- added meanwhile is last, and so goes next.
 local function end_all(self)
-  for _, entry in ipairs(entries_of(self)) do
-    if entry.is_callback then end_now(entry) end
+  for _, owned in ipairs(entry.list(self)) do
+    if owned.is_callback then job.finish(owned) end
   end
-  while self.last do
-    local entry = self.last
-    if entry.kind == "task" then end_now(entry) else closer.finish(entry) end
-  end
-  ended(self)
+  while self.last do end_one(self, self.last) end
+  conclude(self)
 end
 
+-- ---- steps that wait too long
+
+local LOOK_SECONDS = 0.1
+local at_work, alarm = {}, nil
+
+local function work(self, before)
+  if before then job.kill(before) end
+  acting[core.current()] = self
+  end_all(self)
+  at_work[self] = nil
+end
+
+local function start(self, before)
+  at_work[self] = job.run_in_house(work, self, before)
+end
+
+local function is_stuck(self, task)
+  local until_then = self.step_at and self.step_at + self.cancel_timeout
+  return until_then and core.now() > math.max(until_then, shield.ends_at(task))
+end
+
+local function look()
+  for self, closing in pairs(at_work) do
+    if is_stuck(self, closing.task) then
+      self.step_at = nil
+      log.warn("a hook waited longer than timeouts.cancel, and was given up",
+        { label = self.label_text })
+      start(self, closing)
+    end
+  end
+  if next(at_work) then alarm:start(LOOK_SECONDS) else alarm:close(); alarm = nil end
+end
+
+local function start_closer(self)
+  start(self)
+  if at_work[self] and not alarm then
+    alarm = core.timer(look)
+    alarm:start(LOOK_SECONDS)
+  end
+end
+
+-- ---- closing
+
+-- Timers alone need no task, and so no wait.
 local function has_only_timers(self)
-  local entry = self.last
-  while entry and entry.kind == "timer" do entry = entry.prev end
-  return entry == nil
+  local owned = self.last
+  while owned and owned.kind == "timer" do owned = owned.prev end
+  return owned == nil
 end
 
-local function end_timers(self)
-  while self.last do closer.finish(self.last) end
-  ended(self)
+-- From here on timeouts.cancel counts, for all that is below too.
+local function set_clock(self, now)
+  if self.closing_at then return end
+  self.closing_at = now
+  for _, owned in ipairs(entry.list(self)) do
+    if owned.kind == "child" then set_clock(owned.child, now) end
+  end
 end
 
--- A task that the scope owns, however deep, would wait for itself.
-local function may_wait_for(self)
-  if not core.current() then return false end
-  local at = given.current()
-  while at do
-    if at == self then return false end
-    at = at.parent
-  end
-  return true
+--- Starts to end a scope; the first why is the one that its hooks hear.
+---@param self table
+---@param why table
+function closer.begin(self, why)
+  if self.state ~= "open" then return end
+  self.state, self.why = "closing", why
+  why.age = why.age or core.now() - self.began
+  set_clock(self, core.now())
+  local can_end_now = has_only_timers(self) or (self.tasks == 0 and not core.is_running())
+  if not can_end_now then start_closer(self) end
+  closer.cancel(self, why.cause)
+  if can_end_now then end_all(self) end
 end
 
---- Ends a scope; the first why is the one that its hooks hear.
-function closer.close(self, why)
-  if self.state == "closed" then return end
-  if self.state == "open" then
-    self.state = "closing"
-    why.age = why.age or core.now() - self.began
-    self.why = why
-    closer.cancel(self, why.cause)
-    if has_only_timers(self) then return end_timers(self) end
-    given.house:spawn(end_all, self)
+local function is_within(at, self)
+  if at == self then return true end
+  for _, above in ipairs(at.above) do
+    if is_within(above, self) then return true end
   end
-  if may_wait_for(self) then
-    self.done = self.done or wait.place()
-    self.done:wait()
-  end
+  return at.parent ~= nil and is_within(at.parent, self)
+end
+
+--- Ends a scope. A task outside of it waits for that; one that the scope owns,
+--- however deep, would wait for itself, and a hook for its own end.
+---@param self table
+---@param why table
+---@param current fun(): table|nil returns the scope of the running task
+function closer.close(self, why, current)
+  closer.begin(self, why)
+  if self.state == "closed" or not wait.is_possible() or closer.acting() then return end
+  local at = current()
+  if not (at and is_within(at, self)) then wait_for(self) end
 end
 
 return closer

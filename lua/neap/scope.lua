@@ -1,13 +1,12 @@
 --- Scopes: each owns what it was given, and ends it, once, in reverse order.
---
--- What a scope owns stands in a doubly linked list of entries; an entry is the
--- handle that the script gets, and knows how it is ended. A close that may have
--- to wait runs in a task of its own, the closer, so that it goes on whatever
--- becomes of the one who asked for it.
 
+local alarm = require "neap.alarm"
 local closer = require "neap.closer"
 local core = require "neap.core"
+local entry = require "neap.entry"
+local job = require "neap.job"
 local log = require "neap.log"
+local shield = require "neap.shield"
 local site = require "neap.site"
 local suggest = require "neap.suggest"
 
@@ -18,47 +17,6 @@ local CANCEL_SECONDS = 1
 local methods = {}
 local scope_mt = { __name = "neap.scope", __index = methods }
 
--- Free-standing scopes whose tasks are under way: the clock or a peer may still
--- finish those, so the script need not hold the scope.
-local rooted = {}
-
-local entry_methods = {}
-local entry_mt = { __name = "neap.owned", __index = entry_methods }
-
--- ---- entries
-
-local function link(self, entry)
-  entry.scope = self
-  entry.prev = self.last
-  if self.last then self.last.next = entry end
-  self.last = entry
-  return setmetatable(entry, entry_mt)
-end
-
-local function unlink(entry)
-  local self = entry.scope
-  if not self then return false end
-  if entry.next then entry.next.prev = entry.prev else self.last = entry.prev end
-  if entry.prev then entry.prev.next = entry.next end
-  entry.scope, entry.next, entry.prev = nil, nil, nil
-  return true
-end
-
---- Ends what the handle stands for; twice is not an error.
-function entry_methods:close()
-  if self.kind == "task" then
-    closer.end_task(self)
-  elseif unlink(self) and self.finish then
-    closer.attempt(self.finish, self)
-  end
-end
-
-entry_mt.__close = entry_methods.close
-
-function entry_mt:__tostring()
-  return ("neap.%s%s"):format(self.kind, self.scope and "" or " (closed)")
-end
-
 -- ---- making
 
 local function is_open(self)
@@ -67,6 +25,11 @@ end
 
 local function refuse()
   return nil, "the scope has ended", "closed"
+end
+
+local function check_time(value, name)
+  site.expect(value, "number", name)
+  if value ~= value or value < 0 then site.fail("%s must not be negative", name) end
 end
 
 local OPTION_NAMES = { "label", "timeout", "within" }
@@ -84,38 +47,79 @@ local function check_options(given)
         suggest.hint(name, OPTION_NAMES))
     end
   end
+  site.expect(given.label, "string or nil", "neap.scope's label")
+  site.expect(given.within, "table or nil", "neap.scope's within")
+  if given.timeout ~= nil then check_time(given.timeout, "neap.scope's timeout") end
 end
 
--- Ends the new scope when any of the scopes above it ends.
+-- A scope, or what has one: an app, a connection, a request.
+local function to_scope(value)
+  if getmetatable(value) == scope_mt then return value end
+  local is_object = type(value) == "table" or type(value) == "userdata"
+  local found = is_object and scope.of(value)
+  if getmetatable(found) ~= scope_mt then
+    site.fail("neap.scope's within holds scopes, not a %s", type(value))
+  end
+  return found
+end
+
+local function finish_child(self)
+  local why = self.of.why
+  local is_drain = why and why.cause == "drain"
+  closer.close_below(self.child, { cause = is_drain and "drain" or "cancelled" })
+end
+
+-- Ends the new scope when the one above it ends.
 local function enter(self, above)
-  local entry = link(above, { kind = "child", child = self, finish = closer.finish_child })
-  self.places[#self.places + 1] = entry
-  if above.cancelled_for then self:cancel(above.cancelled_for) end
+  if not is_open(self) then return end
+  if not is_open(above) then return closer.begin(self, { cause = "cancelled" }) end
+  self.places[#self.places + 1] = entry.link(above,
+    { kind = "child", child = self, of = above, finish = finish_child, waits = true })
+  if above.cancelled_for then closer.cancel(self, above.cancelled_for) end
 end
 
---- Makes a scope. Within a task it is a child of the task's scope.
+local function scopes_above(given)
+  local above = {}
+  for i, value in ipairs(given.within or {}) do above[i] = to_scope(value) end
+  if given.parent and not given.aside then table.insert(above, 1, given.parent) end
+  if not above[1] and not given.aside then above[1] = scope.current() end
+  return above
+end
+
+local function on_timeout(self)
+  closer.begin(self.scope, { cause = "timeout" })
+end
+
+--- Makes a scope. Within a task it is a child of the task's scope, unless
+--- `within` names others.
 ---@param given table|nil label, timeout in seconds, within = {scopes}
 ---@return table scope
 function scope.new(given)
+  site.expect(given, "table or nil", "neap.scope's options")
   given = given or {}
   check_options(given)
+  local above = scopes_above(given)
+  local parent = given.parent or above[1] or scope.current()
   local self = setmetatable({
-    state = "open", label_text = given.label, tasks = 0, places = {}, began = core.now(),
-    on_error = given.on_error, token = scope.house and core.token "scope",
+    state = "open", label_text = given.label, began = core.now(), on_error = given.on_error,
+    above = above, parent = parent, places = {}, tasks = 0,
+    cancel_timeout = given.cancel_timeout or parent and parent.cancel_timeout or CANCEL_SECONDS,
+    token = scope.house and core.token "scope",
   }, scope_mt)
-  self.parent = given.parent or scope.current() or nil
-  self.cancel_timeout = given.cancel_timeout or self.parent and self.parent.cancel_timeout
-    or CANCEL_SECONDS
-  for _, above in ipairs(given.within or { not given.aside and self.parent or nil }) do
-    if is_open(above) then enter(self, above) else self:close { cause = "cancelled" } end
-  end
-  if given.timeout then self:after_timeout(given.timeout) end
+  for _, each in ipairs(above) do enter(self, each) end
+  if given.timeout and is_open(self) then alarm.start(self, given.timeout, on_timeout) end
   return self
 end
 
---- Returns the scope of the running task, or nil.
+--- Returns the scope of the running task, or nil. A hook's is the nearest one
+--- that is open above what is ending.
 ---@return table|nil
 function scope.current()
+  local at = closer.acting()
+  if at then
+    repeat at = at.parent until not at or is_open(at)
+    return at or scope.house
+  end
   local owner = core.owner()
   if owner == nil then return nil end
   if type(owner) == "table" then return owner.scope or owner.of end
@@ -136,18 +140,6 @@ end
 
 -- ---- owning
 
-local function run_task(self, fn, ...)
-  local entry = link(self, { kind = "task", of = self })
-  entry.task = core.task(entry, fn, ...)
-  if not entry.task then
-    unlink(entry)
-    return refuse()
-  end
-  closer.count_task(self, 1, rooted)
-  if self.cancelled_for then core.cancel(entry.task) end
-  return entry
-end
-
 --- Starts a task that the scope owns.
 ---@param fn function
 ---@param ... any its arguments
@@ -155,18 +147,7 @@ end
 function methods:spawn(fn, ...)
   site.expect(fn, "function", "scope:spawn's argument")
   if not is_open(self) then return refuse() end
-  return run_task(self, fn, ...)
-end
-
-local function close_timer(entry)
-  entry.timer:close()
-end
-
-local function start_timer(self, kind, seconds, on_timer)
-  local entry = link(self, { kind = kind, finish = close_timer })
-  entry.timer = core.timer(function() on_timer(entry) end)
-  entry.timer:start(seconds)
-  return entry
+  return job.run(self, fn, ...)
 end
 
 --- Calls `fn` once, after `seconds`, in a task of the scope.
@@ -174,22 +155,10 @@ end
 ---@param fn function
 ---@return table|nil handle, or nil, message, "closed"
 function methods:after(seconds, fn)
-  site.expect(seconds, "number", "scope:after's time")
+  check_time(seconds, "scope:after's time")
   site.expect(fn, "function", "scope:after's function")
   if not is_open(self) then return refuse() end
-  return start_timer(self, "timer", seconds, function(entry)
-    local owner = entry.scope
-    entry:close()
-    run_task(owner, fn)
-  end)
-end
-
--- The next moment is counted from the last, so the rate does not drift; moments
--- that have passed meanwhile are left out.
-local function next_moment(entry, seconds)
-  local now = core.now()
-  entry.at = math.max(entry.at + seconds, now)
-  return entry.at - now
+  return (alarm.after(self, seconds, fn))
 end
 
 --- Calls `fn` every `seconds`, never beside itself.
@@ -197,24 +166,18 @@ end
 ---@param fn function
 ---@return table|nil handle, or nil, message, "closed"
 function methods:every(seconds, fn)
-  site.expect(seconds, "number", "scope:every's time")
+  check_time(seconds, "scope:every's time")
   site.expect(fn, "function", "scope:every's function")
-  if seconds <= 0 then site.fail("scope:every's time must be more than 0") end
+  if seconds == 0 then site.fail("scope:every's time must be more than 0") end
   if not is_open(self) then return refuse() end
-  local handle = start_timer(self, "timer", seconds, function(entry)
-    local is_busy = entry.run and entry.run.scope
-    if not is_busy then entry.run = run_task(entry.scope, fn) end
-    entry.timer:start(next_moment(entry, seconds))
-  end)
-  handle.at = core.now() + seconds
-  return handle
+  return (alarm.every(self, seconds, fn))
 end
 
 -- Closes what `own` was given: by its close method, or its __close.
-local function close_owned(entry)
-  local value = entry.value
+local function close_owned(self)
+  local value = self.value
   local mt = getmetatable(value)
-  if type(mt) == "table" and mt.__close and not entry.by_method then
+  if type(mt) == "table" and mt.__close and not self.by_method then
     mt.__close(value, nil)
   else
     value:close()
@@ -236,15 +199,17 @@ function methods:own(value)
   if not closable then
     site.fail("scope:own needs a value with a close method or __close, not a %s", type(value))
   end
-  local entry = link(self,
-    { kind = "owned", value = value, by_method = by_method, finish = close_owned })
-  if self.state == "closed" then entry:close() end
-  return entry
+  local own = entry.link(self, {
+    kind = "owned", value = value, by_method = by_method, finish = close_owned,
+    waits = getmetatable(value) == scope_mt,
+  })
+  if self.state == "closed" then own:close() end
+  return own
 end
 
-local function run_hook(entry)
-  local self = entry.of
-  entry.fn(self.why or { cause = "closed", age = core.now() - self.began })
+local function run_hook(self)
+  local of = self.of
+  self.fn(of.why or { cause = "closed", age = core.now() - of.began })
 end
 
 --- Calls `fn(why)` when the scope ends; at once if it has.
@@ -252,10 +217,9 @@ end
 ---@return table handle that forgets the hook
 function methods:defer(fn)
   site.expect(fn, "function", "scope:defer's argument")
-  local entry = link(self, { kind = "hook", fn = fn, of = self })
-  entry.end_with = run_hook
-  if self.state == "closed" then closer.finish(entry) end
-  return entry
+  local hook = entry.link(self, { kind = "hook", fn = fn, of = self, end_with = run_hook })
+  if self.state == "closed" then closer.finish(hook) end
+  return hook
 end
 
 --- Calls `fn(reason)` when the scope is cancelled; at once if it is.
@@ -263,25 +227,28 @@ end
 ---@return table handle that forgets the hook
 function methods:on_cancel(fn)
   site.expect(fn, "function", "scope:on_cancel's argument")
-  local entry = link(self, { kind = "hook", fn = fn, of = self, is_cancel = true })
-  if self.cancelled_for or self.state == "closed" then closer.run_cancel_hook(entry) end
-  return entry
+  local hook = entry.link(self, { kind = "hook", fn = fn, of = self, is_cancel = true })
+  if self.cancelled_for or self.state == "closed" then closer.run_cancel_hook(hook) end
+  return hook
 end
 
 --- Makes a scope that ends with this one.
----@param given table|nil label, timeout
+---@param given table|nil label, timeout, within
 ---@return table|nil scope, or nil, message, "closed"
 function methods:child(given)
+  site.expect(given, "table or nil", "scope:child's options")
   if not is_open(self) then return refuse() end
-  local copy = { parent = self }
+  local copy = {}
   for name, value in pairs(given or {}) do copy[name] = value end
-  return scope.new(copy)
+  copy.parent = self
+  return (scope.new(copy))
 end
 
 --- Names what the scope does, for the census.
 ---@param text string|nil
 ---@return string|nil
 function methods:label(text)
+  site.expect(text, "string or nil", "scope:label's argument")
   if text then self.label_text = text end
   return self.label_text
 end
@@ -290,37 +257,40 @@ end
 
 --- Wakes the waits of the scope's tasks and calls its on_cancel hooks; ends
 --- nothing else.
----@param reason string|nil
+---@param reason any "cancelled" by default
 function methods:cancel(reason)
   closer.cancel(self, reason or "cancelled")
 end
 
 --- Returns the reason once the scope has been cancelled, or false.
----@return string|false
+---@return any
 function methods:cancelled()
   return self.cancelled_for or false
-end
-
-function methods:after_timeout(seconds)
-  start_timer(self, "timer", seconds, function() self:close { cause = "timeout" } end)
 end
 
 --- Ends the scope: cancels, then ends all that it owns in reverse order. Called
 --- by a task outside it, returns when that is done; else at once.
 ---@param why table|nil what its hooks hear; {cause = "closed"} by default
 function methods:close(why)
-  if type(why) ~= "table" then why = { cause = why and "error" or "closed" } end
-  closer.close(self, why)
+  if type(why) ~= "table" then why = { cause = "closed" } end
+  closer.close(self, why, scope.current)
 end
 
 scope_mt.__close = function(self, err)
-  self:close { cause = err ~= nil and "error" or "closed" }
+  local why = { cause = err ~= nil and "error" or "closed" }
+  if closer.acting() then return closer.close_below(self, why) end
+  closer.close(self, why, scope.current)
 end
 
--- A free-standing scope that the script has dropped. Finalisers must not wait,
--- so the loop does the rest.
+-- A free-standing scope that the script has dropped. A finaliser calls no
+-- hooks, so the house ends what there is.
 scope_mt.__gc = function(self)
-  if self.state == "open" then self:close { cause = "closed" } end
+  if not is_open(self) then return end
+  if self.last then
+    job.run_in_house(closer.begin, self, { cause = "cancelled" })
+  else
+    closer.begin(self, { cause = "cancelled" })
+  end
 end
 
 --- Runs `fn` while cancellation waits for it, at most `seconds`.
@@ -328,32 +298,25 @@ end
 ---@param fn function
 ---@return any ... what fn returns
 function methods.shield(_, seconds, fn)
-  site.expect(seconds, "number", "scope:shield's time")
+  check_time(seconds, "scope:shield's time")
   site.expect(fn, "function", "scope:shield's function")
-  return closer.shield(seconds, fn)
+  return shield.run(seconds, fn)
 end
 
 --- Takes over a callback's task that has begun to wait.
 ---@param task userdata
 function methods:adopt(task)
-  if self.state == "closed" then self = scope.house end
-  local entry = link(self, { kind = "task", task = task, of = self, is_callback = true })
-  core.set_owner(task, entry)
-  closer.count_task(self, 1, rooted)
-  if self.cancelled_for then core.cancel(task) end
+  local at = self
+  while at and at.state == "closed" do at = at.parent end
+  job.adopt(at or scope.house, task)
 end
 
-closer.use {
-  current = scope.current,
-  unlink = unlink,
-  rooted = rooted,
-  report = function(self, err, trace)
-    local at = self
-    while at and not at.on_error do at = at.parent end
-    if at then return at.on_error(err, trace) end
-    log.error("error in a task: " .. tostring(err), { trace = trace, label = self.label_text })
-  end,
-}
+local function report(self, err, trace)
+  local at = self
+  while at and not at.on_error do at = at.parent end
+  if at then return at.on_error(err, trace) end
+  log.error("error in a task: " .. tostring(err), { trace = trace, label = self.label_text })
+end
 
 --- Adds the scope methods, all but close, to another class.
 ---@param target table its methods
@@ -375,8 +338,9 @@ function scope.install(target, scope_of)
   end
 end
 
---- The scope of what belongs to the process: callbacks whose own scope is gone.
-scope.house = scope.new { label = "house" }
-closer.use { house = scope.house }
+--- The scope of what belongs to the process: what ends other scopes, and
+--- callbacks whose own scope is gone.
+scope.house = scope.new { label = "house", aside = true }
+job.settle(scope.house, report)
 
 return scope

@@ -1,6 +1,7 @@
 --- Tasks: coroutines that the loop resumes, each owned by a scope.
 
 local core = require "neap.core"
+local log = require "neap.log"
 local scope = require "neap.scope"
 local site = require "neap.site"
 
@@ -20,7 +21,7 @@ task.sleep = core.sleep
 --- Starts a task in the scope of the running one.
 ---@param fn function
 ---@param ... any its arguments
----@return table handle
+---@return table|nil handle, or nil, message, "closed"
 function task.spawn(fn, ...)
   local own = scope.current()
   if not own then site.fail("neap.spawn: wrap it in neap.run(function() ... end)") end
@@ -28,18 +29,41 @@ function task.spawn(fn, ...)
   return handle, message, code
 end
 
+-- The first error ends the others, and is what neap.run raises.
 local function make_root(outcome)
   local root
   root = scope.new {
     label = "run",
     on_error = function(err, trace)
-      if not outcome.failed then outcome.failed, outcome.err, outcome.trace = true, err, trace end
+      if outcome.failed then
+        return log.error("error in a task: " .. tostring(err), { trace = trace })
+      end
+      outcome.failed, outcome.err, outcome.trace = true, err, trace
       root:close { cause = "error" }
     end,
   }
   root.on_empty = function() root:close() end
   root.on_closed = core.stop
   return root
+end
+
+-- The loop has nothing left that could wake the root's tasks, or somebody has
+-- stopped it: what is left is cancelled.
+local function finish(root)
+  if root.state == "open" then
+    log.warn "neap.run: nothing can wake the tasks that wait: they are cancelled"
+  end
+  root:close { cause = "cancelled" }
+  for _ = 1, 100 do
+    if root.state == "closed" then return end
+    core.run()
+  end
+end
+
+-- A message gets the task's traceback, since it says where neap.run's can't.
+local function raise(outcome)
+  local is_text = type(outcome.err) == "string"
+  error(is_text and outcome.trace or outcome.err, 0)
 end
 
 --- Runs `fn` as a task until it and all that it spawned have ended. An error in
@@ -52,12 +76,16 @@ function task.run(fn, ...)
   if core.is_running() then
     site.fail("neap.run: the loop is running already; use neap.spawn")
   end
+  if not select(2, coroutine.running()) then
+    site.fail("neap.run: call it from the main chunk, not from a coroutine")
+  end
   local outcome, results = {}, nil
   local root = make_root(outcome)
   root:spawn(function(...) results = table.pack(fn(...)) end, ...)
   core.run()
-  if outcome.failed then error(outcome.err, 0) end
-  if not results then return nil, "cancelled", "cancelled" end
+  if root.state ~= "closed" then finish(root) end
+  if outcome.failed then raise(outcome) end
+  if not results then return nil, "neap.run was stopped", "cancelled" end
   return table.unpack(results, 1, results.n)
 end
 

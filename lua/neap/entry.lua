@@ -1,0 +1,77 @@
+--- Entries: what a scope owns, in the order that it came. An entry is also the
+--- handle that the script gets, and knows how it is ended.
+
+local log = require "neap.log"
+
+local entry = {}
+
+local methods = {}
+local mt = { __name = "neap.owned", __index = methods }
+
+local function traceback(err)
+  return debug.traceback(tostring(err), 2)
+end
+
+--- Calls a script's function for the sake of its effect: an error is logged,
+--- and stops nothing.
+---@param fn function
+---@param ... any its arguments
+function entry.attempt(fn, ...)
+  local ok, trace = xpcall(fn, traceback, ...)
+  if ok then return end
+  trace = tostring(trace)
+  pcall(log.error, "error in a hook: " .. trace:match "^[^\n]*", { trace = trace })
+end
+
+--- Makes `self` the last thing that `scope` owns.
+---@param scope table
+---@param self table kind, and finish(self) or stop(self)
+---@return table entry
+function entry.link(scope, self)
+  self.scope = scope
+  self.prev = scope.last
+  if scope.last then scope.last.next = self end
+  scope.last = self
+  return setmetatable(self, mt)
+end
+
+--- Takes an entry out of its scope; false if it was out already.
+---@param self table
+---@return boolean
+function entry.unlink(self)
+  local scope = self.scope
+  if not scope then return false end
+  if self.next then self.next.prev = self.prev else scope.last = self.prev end
+  if self.prev then self.prev.next = self.next end
+  self.scope, self.next, self.prev = nil, nil, nil
+  return true
+end
+
+--- Returns the entries of a scope, the last one first.
+---@param scope table
+---@return table[]
+function entry.list(scope)
+  local entries, at = {}, scope.last
+  while at do
+    entries[#entries + 1] = at
+    at = at.prev
+  end
+  return entries
+end
+
+--- Ends what the handle stands for; twice is not an error.
+function methods:close()
+  if self.stop then
+    self:stop()
+  elseif entry.unlink(self) and self.finish then
+    entry.attempt(self.finish, self)
+  end
+end
+
+mt.__close = methods.close
+
+function mt:__tostring()
+  return ("neap.%s%s"):format(self.kind, self.scope and "" or " (closed)")
+end
+
+return entry

@@ -1,0 +1,165 @@
+--- Jobs: the tasks that a scope owns, from their start to the end of their
+--- coroutine.
+
+local core = require "neap.core"
+local entry = require "neap.entry"
+local shield = require "neap.shield"
+local wait = require "neap.wait"
+
+local job = {}
+
+-- Scopes above which there is none, while a task is under way below them: the
+-- clock or a peer may still finish it, so the script need not hold the scope.
+local rooted = {}
+job.rooted = rooted
+
+local house, report
+
+--- Gives the scope that no script sees, and who is told of a task's error.
+---@param scope table
+---@param on_error fun(scope: table, err: any, trace: string)
+function job.settle(scope, on_error)
+  house, report = scope, on_error
+end
+
+-- A scope counts the tasks of those below it too.
+local function count(self, change)
+  local at = self
+  while at do
+    at.tasks = at.tasks + change
+    if not at.parent then rooted[at] = at.tasks > 0 or nil end
+    if at.tasks == 0 and at.on_empty then at.on_empty() end
+    at = at.above[1]
+  end
+end
+
+--- Tells a task of its cancellation.
+---@param self table
+function job.cancel(self)
+  core.cancel(self.task)
+  shield.limit(self.task)
+end
+
+local function begin(self)
+  count(self.of, 1)
+  if self.of.cancelled_for then job.cancel(self) end
+  return self
+end
+
+--- Starts a task in a scope, whatever its state.
+---@param scope table
+---@param fn function
+---@return table|nil entry, or nil, message, "closed"
+function job.run(scope, fn, ...)
+  local self = entry.link(scope, { kind = "task", of = scope, stop = job.stop })
+  local message, code
+  self.task, message, code = core.task(self, fn, ...)
+  if self.task then return begin(self) end
+  entry.unlink(self)
+  return nil, message, code
+end
+
+--- Gives a callback's task that has begun to wait to a scope.
+---@param scope table
+---@param task userdata
+function job.adopt(scope, task)
+  local self = entry.link(scope,
+    { kind = "task", of = scope, task = task, stop = job.stop, is_callback = true })
+  core.set_owner(task, self)
+  begin(self)
+end
+
+--- The house's tasks end what scripts own, and are ended by nobody.
+---@param fn function
+---@return table|nil entry
+function job.run_in_house(fn, ...)
+  local self = job.run(house, fn, ...)
+  return self
+end
+
+-- ---- what ends with its task
+
+--- Keeps `self` (with a method close) until it is dropped or the running task
+--- ends; false outside of a task of a scope.
+---@param self table
+---@return boolean
+function job.hold(self)
+  local owner = core.current() and core.owner()
+  if type(owner) ~= "table" or owner.kind ~= "task" then return false end
+  owner.held = owner.held or {}
+  table.insert(owner.held, self)
+  self.holder = owner
+  return true
+end
+
+--- Forgets what `job.hold` kept.
+---@param self table
+function job.drop(self)
+  local held = self.holder and self.holder.held
+  self.holder = nil
+  for i = #(held or ""), 1, -1 do
+    if held[i] == self then return table.remove(held, i) end
+  end
+end
+
+local function let_go(self)
+  local held = self.held
+  while held and held[1] do
+    local last = held[#held]
+    job.drop(last)
+    entry.attempt(last.close, last)
+  end
+end
+
+-- ---- the end
+
+core.hook("task_end", function(task, ok, err, trace)
+  local self = core.owner(task)
+  entry.unlink(self)
+  let_go(self)
+  if self.ended then self.ended:wake_all(true) end
+  if not ok and not self.is_callback then entry.attempt(report, self.of, err, trace) end
+  count(self.of, -1)
+end)
+
+local function wait_for_end(self, seconds)
+  self.ended = self.ended or wait.place()
+  return self.ended:wait(seconds)
+end
+
+--- Closes the coroutine of a task at the end of this turn, and waits for that.
+---@param self table
+function job.kill(self)
+  while self.scope do
+    core.kill(self.task)
+    wait_for_end(self, 1)
+  end
+end
+
+--- Waits, in a task of the house, for the end of a task: it gets its scope's
+--- timeouts.cancel, and what it is shielded for; then its coroutine is closed,
+--- so that its <close> variables run.
+---@param self table
+function job.finish(self)
+  job.cancel(self)
+  local deadline = (self.of.closing_at or core.now()) + self.of.cancel_timeout
+  while self.scope do
+    local left = math.max(deadline, shield.ends_at(self.task)) - core.now()
+    if left <= 0 then break end
+    wait_for_end(self, left)
+  end
+  job.kill(self)
+end
+
+--- Ends one task, for the handle that spawn returned.
+function job.stop(self)
+  if not self.scope then return end
+  job.cancel(self)
+  if not self.is_stopping then
+    self.is_stopping = true
+    job.run_in_house(job.finish, self)
+  end
+  if wait.is_possible() and core.current() ~= self.task then wait_for_end(self) end
+end
+
+return job
