@@ -1,6 +1,10 @@
 #include "bind/census.h"
 
 #include "bind/runtime.h"
+#include "bind/site.h"
+#include "bind/task.h"
+#include "bind/timer.h"
+#include "net/conn.h"
 #include "proto/status.h"
 
 #define TOKEN "neap.token"
@@ -9,6 +13,7 @@
 typedef struct token_box {
   neap_born born;
   neap_runtime *rt;
+  uint32_t label;
 } token_box;
 
 static enum neap_class check_class(lua_State *L, int index) {
@@ -20,10 +25,11 @@ static enum neap_class check_class(lua_State *L, int index) {
   return (enum neap_class)luaL_checkoption(L, index, NULL, names);
 }
 
-/* core.token(class) -> token, counted until it is closed */
+/* core.token(class [, label]) -> token, counted until it is closed */
 static int token_new(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
   enum neap_class class = check_class(L, 1);
+  const char *label = luaL_optstring(L, 2, NULL);
   if (rt->loop == NULL)
     return neap_push_status(L, NEAP_ECLOSED);
   token_box *box = lua_newuserdatauv(L, sizeof *box, 0);
@@ -31,6 +37,23 @@ static int token_new(lua_State *L) {
   luaL_setmetatable(L, TOKEN);
   neap_census_open(&rt->loop->census, &box->born, class,
                    neap_loop_now(rt->loop));
+  box->born.site = neap_site_here(rt, L);
+  if (label)
+    box->label = neap_site_named(L, label);
+  return 1;
+}
+
+/* token:label(text) groups it in the census */
+static int token_label(lua_State *L) {
+  token_box *box = luaL_checkudata(L, 1, TOKEN);
+  box->label = neap_site_named(L, luaL_checkstring(L, 2));
+  return 0;
+}
+
+/* token:site() -> "feed.lua:42" | nil */
+static int token_site(lua_State *L) {
+  token_box *box = luaL_checkudata(L, 1, TOKEN);
+  neap_site_push(L, box->born.site);
   return 1;
 }
 
@@ -76,6 +99,54 @@ static int counts(lua_State *L) {
   return 1;
 }
 
+static void count_under(lua_State *L, uint32_t name) {
+  if (name == 0)
+    return;
+  neap_site_push(L, name);
+  lua_pushvalue(L, -1);
+  lua_rawget(L, -3);
+  lua_Integer count = lua_tointeger(L, -1) + 1;
+  lua_pop(L, 1);
+  lua_pushinteger(L, count);
+  lua_rawset(L, -3);
+}
+
+static bool is_of_class(const neap_born *born, enum neap_class class) {
+  if (class != NEAP_CLASS_CONN)
+    return true;
+  return NEAP_CONTAINER(born, const neap_conn, born)->is_websocket;
+}
+
+/* core.site(timer | task) -> "feed.lua:42" | nil */
+static int site_of(lua_State *L) {
+  const neap_born *born = neap_timer_born(L, 1);
+  if (born == NULL)
+    born = neap_task_born(L, 1);
+  neap_site_push(L, born ? born->site : 0);
+  return 1;
+}
+
+/* core.born(class [, by_label]) -> {site = how many live}; scopes alone have
+ * labels */
+static int born(lua_State *L) {
+  neap_runtime *rt = neap_runtime_of(L);
+  enum neap_class class = check_class(L, 1);
+  bool by_label = lua_toboolean(L, 2) && class == NEAP_CLASS_SCOPE;
+  enum neap_class listed = class == NEAP_CLASS_CONN ? NEAP_CLASS_STREAM : class;
+  lua_newtable(L);
+  if (rt->loop == NULL)
+    return 1;
+  neap_link *list = &rt->loop->census.tally[listed].living;
+  for (neap_link *l = list->next; l != list; l = l->next) {
+    neap_born *one = NEAP_CONTAINER(l, neap_born, link);
+    if (by_label)
+      count_under(L, ((token_box *)(void *)one)->label);
+    else if (is_of_class(one, class))
+      count_under(L, one->site);
+  }
+  return 1;
+}
+
 /* core.abandoned() -> how many the collector had to close, shed connections */
 static int abandoned(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
@@ -85,13 +156,15 @@ static int abandoned(lua_State *L) {
 }
 
 void neap_bind_census(lua_State *L) {
-  static const luaL_Reg methods[] = {{"close", token_close}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"close", token_close},
+                                     {"label", token_label},
+                                     {"site", token_site},
+                                     {NULL, NULL}};
   static const luaL_Reg metamethods[] = {
     {"__gc", token_close}, {"__close", token_close}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"token", token_new},
-                                       {"counts", counts},
-                                       {"abandoned", abandoned},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+    {"token", token_new}, {"counts", counts},       {"born", born},
+    {"site", site_of},    {"abandoned", abandoned}, {NULL, NULL}};
   neap_class(L, TOKEN, methods, metamethods);
   lua_pop(L, 1);
   neap_runtime_open(L);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bind/fields.h"
+#include "bind/orphan.h"
 #include "bind/why.h"
 #include "proto/status.h"
 
@@ -128,7 +129,8 @@ static int conn_gc(lua_State *L) {
   neap_inbox_clear(&box->inbox, &box->rt->loop->census);
   if (conn) {
     conn->peer = NULL;
-    box->rt->abandoned += conn->state == NEAP_CONN_OPEN;
+    if (conn->state == NEAP_CONN_OPEN)
+      neap_orphan_note(box->rt, conn);
     neap_conn_linger(conn, false);
     neap_conn_close(conn, NEAP_CAUSE_ABANDONED, NEAP_BY_LOCAL, 1001, NULL, 0);
   }

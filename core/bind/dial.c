@@ -9,6 +9,7 @@
 
 #include "bind/conn.h"
 #include "bind/pipe.h"
+#include "bind/site.h"
 #include "proto/handshake.h"
 #include "proto/status.h"
 
@@ -118,6 +119,7 @@ static int dial_new(lua_State *L) {
     return neap_push_status(L, err);
   box->conn = conn;
   conn->peer = box;
+  conn->born.site = neap_site_here(rt, L);
   lua_settop(L, handle);
   return 1;
 }

@@ -4,6 +4,7 @@
 
 #include "bind/route.h"
 #include "bind/runtime.h"
+#include "bind/site.h"
 #include "net/acceptor.h"
 #include "proto/status.h"
 
@@ -70,6 +71,7 @@ static int listen_new(lua_State *L) {
   box->acceptor = acceptor;
   acceptor->tag = ++rt->last_tag;
   acceptor->peer = box;
+  acceptor->born.site = neap_site_here(rt, L);
   lua_pushvalue(L, handle - 1);
   neap_listener_set_handler(L, rt, acceptor->tag);
   lua_pushvalue(L, handle);

@@ -13,6 +13,7 @@
 #include "bind/pipe.h"
 #include "bind/request.h"
 #include "bind/route.h"
+#include "bind/site.h"
 #include "bind/task.h"
 #include "bind/timer.h"
 
@@ -28,6 +29,7 @@ int luaopen_neap_core(lua_State *L) {
   neap_bind_task(L);
   neap_bind_timer(L);
   neap_bind_census(L);
+  neap_bind_site(L);
   neap_bind_route(L);
   neap_bind_listener(L);
   neap_bind_request(L);

@@ -211,6 +211,7 @@ static int request_upgrade(lua_State *L) {
   }
   box->conn = NULL;
   conn->peer = handle;
+  conn->born.site = route->site;
   int err = neap_conn_upgrade(conn, route->settings, accept, protocol,
                               protocol_len, headers, headers_len);
   if (err) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bind/site.h"
 #include "proto/status.h"
 
 #define ROUTE "neap.route"
@@ -103,7 +104,7 @@ static void take_handlers(lua_State *L, neap_route *route) {
   }
 }
 
-/* core.route{settings=, open=, task=, message=, ...} -> route */
+/* core.route{settings=, label=, open=, task=, message=, ...} -> route */
 static int route_new(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_getfield(L, 1, "settings");
@@ -120,6 +121,10 @@ static int route_new(lua_State *L) {
     route->handlers[i] = LUA_NOREF;
   *box = route;
   take_handlers(L, route);
+  lua_getfield(L, 1, "label");
+  if (lua_isstring(L, -1))
+    route->site = neap_site_named(L, lua_tostring(L, -1));
+  lua_pop(L, 1);
   return 1;
 }
 

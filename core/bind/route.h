@@ -29,6 +29,7 @@ typedef struct neap_route {
   neap_runtime *rt;
   neap_settings *settings;
   int handlers[NEAP_HANDLER_COUNT]; /* registry slots */
+  uint32_t site; /* its label, as its connections' place of birth */
 } neap_route;
 
 static inline bool neap_route_has(const neap_route *route,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "bind/conn.h"
+#include "bind/orphan.h"
 #include "bind/task.h"
 #include "proto/status.h"
 
@@ -189,6 +190,7 @@ static void watch_for_rest(neap_runtime *rt) {
 }
 
 static bool on_turn(void *peer) {
+  neap_orphans_report(peer);
   bool more = neap_tasks_run(peer);
   watch_for_rest(peer);
   return more;
@@ -200,6 +202,7 @@ static int close_runtime(lua_State *L) {
   if (rt->loop == NULL)
     return 0;
   neap_conns_forget(rt);
+  neap_orphans_free(rt);
   neap_signals_close(rt);
   neap_loop_close(rt->loop);
   rt->loop = NULL;

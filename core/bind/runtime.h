@@ -28,7 +28,7 @@ struct neap_task;
   X(CONN_PONG, "conn_pong")         /* (conn, payload) */             \
   X(REQUEST_ERROR, "request_error") /* (req, err, trace) */           \
   X(REQUEST_GONE, "request_gone")   /* (req) */                       \
-  X(ABANDONED, "abandoned")         /* (class, text) */               \
+  X(ABANDONED, "abandoned")         /* (id, site, age, is_client) */  \
   X(ERROR, "error")                 /* (message): nobody else's */    \
   X(SIGNAL, "signal")               /* (name) */
 
@@ -57,8 +57,10 @@ typedef struct neap_runtime {
   uint64_t roads;  /* how often Lua was called */
   uint64_t roads_at_rest;
   bool is_running;
+  bool without_sites;
   struct neap_signals *signals;
   uint64_t abandoned;
+  struct neap_orphan *orphans; /* connections to report as abandoned */
 } neap_runtime;
 
 /* Every function and metamethod of the core has the runtime as upvalue 1. */

@@ -57,6 +57,9 @@ struct neap_task {
 
 void neap_bind_task(lua_State *L);
 
+/* Its place in the census, or NULL if that is no task. */
+const neap_born *neap_task_born(lua_State *L, int index);
+
 /* A task to push a function and its arguments on, from the pool. Raises. */
 neap_task *neap_task_take(neap_runtime *rt, lua_State *L);
 

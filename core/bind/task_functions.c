@@ -1,5 +1,6 @@
 /* What scripts' modules call on tasks: core.task, core.park, core.wake, ... */
 
+#include "bind/site.h"
 #include "bind/task_internal.h"
 #include "proto/status.h"
 
@@ -24,6 +25,7 @@ static int task_new(lua_State *L) {
     return luaL_error(L, "too many arguments");
   lua_xmove(L, task->co, nargs + 1);
   neap_task_be_born(task);
+  task->born.site = neap_site_here(rt, L);
   neap_task_start_later(task, nargs);
   lua_settop(L, 2);
   return 1;
@@ -165,6 +167,11 @@ static int task_gc(lua_State *L) {
 static int task_tostring(lua_State *L) {
   lua_pushfstring(L, NEAP_TASK_CLASS ": %p", lua_touserdata(L, 1));
   return 1;
+}
+
+const neap_born *neap_task_born(lua_State *L, int index) {
+  neap_task *task = luaL_testudata(L, index, NEAP_TASK_CLASS);
+  return task ? &task->born : NULL;
 }
 
 void neap_bind_task(lua_State *L) {

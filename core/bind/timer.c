@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "bind/runtime.h"
+#include "bind/site.h"
 #include "proto/status.h"
 
 #define CLASS "neap.timer"
@@ -51,6 +52,7 @@ static int timer_new(lua_State *L) {
   neap_weak_set(L, box);
   neap_census_open(&rt->loop->census, &box->born, NEAP_CLASS_TIMER,
                    neap_loop_now(rt->loop));
+  box->born.site = neap_site_here(rt, L);
   return 1;
 }
 
@@ -74,6 +76,11 @@ static int timer_close(lua_State *L) {
   neap_loop_stop_timer(box->rt->loop, &box->timer);
   neap_census_close(&box->rt->loop->census, &box->born);
   return 0;
+}
+
+const neap_born *neap_timer_born(lua_State *L, int index) {
+  timer_box *box = luaL_testudata(L, index, CLASS);
+  return box ? &box->born : NULL;
 }
 
 void neap_bind_timer(lua_State *L) {

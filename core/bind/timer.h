@@ -5,6 +5,11 @@
 
 #include <lua.h>
 
+#include "net/census.h"
+
 void neap_bind_timer(lua_State *L);
+
+/* Its place in the census, or NULL if that is no timer. */
+const neap_born *neap_timer_born(lua_State *L, int index);
 
 #endif

@@ -197,7 +197,7 @@ end
 
 local function make_core_route(route, settings, above)
   return core.route {
-    settings = settings, scope = above, task = route.task, open = route.open,
+    label = route.label, settings = settings, scope = above, task = route.task, open = route.open,
     message = route.message, writable = route.writable, close = route.close,
     error = route.error,
   }

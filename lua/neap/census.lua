@@ -1,16 +1,75 @@
 --- The census: what was opened and closed, by class, since the start.
+--
+-- opened = live + closed holds at every moment: the core counts each birth and
+-- each death. What lives is also known by the script's line that made it, and
+-- a connection by its route.
 
 local core = require "neap.core"
 
---- Returns {class = {opened, closed, live, peak}}.
+local census = {}
+
+local SITED = { "listener", "conn", "timer", "task", "scope", "client", "service" }
+
+local result_mt = { __index = function(result, class) return rawget(result, "classes")[class] end }
+
+--- Counts. result.classes.conn.live and result.conn.live are the same.
 ---@param how table|nil {collect = true} runs a full garbage collection first
----@return table<string, table>
-local function census(how)
+---@return table result {classes = {conn = {opened, closed, live, peak, bytes, oldest, sites}}}
+function census.take(how)
   if how and how.collect then
     collectgarbage()
     collectgarbage()
   end
-  return core.counts()
+  local classes = core.counts()
+  for _, class in ipairs(SITED) do classes[class].sites = core.born(class) end
+  classes.scope.labels = core.born("scope", true)
+  return setmetatable({ classes = classes }, result_mt)
 end
 
-return census
+local function compare(grown, class, by, before, after)
+  for name, count in pairs(after or {}) do
+    local more = count - (before and before[name] or 0)
+    if more > 0 then grown[#grown + 1] = { class = class, [by] = name, more = more } end
+  end
+end
+
+local function sum(list, class)
+  local total = 0
+  for _, one in ipairs(list) do
+    if one.class == class and one.site then total = total + one.more end
+  end
+  return total
+end
+
+local diff_mt = {
+  __tostring = function(grown)
+    local lines = {}
+    for i, one in ipairs(grown) do
+      local from = one.site and " from " .. one.site or one.label and " labelled " .. one.label
+      lines[i] = ("%s +%d%s"):format(one.class, one.more, from or "")
+    end
+    return table.concat(lines, "\n")
+  end,
+}
+
+--- Names what lives in `after` and did not in `before`.
+---@param before table a census
+---@param after table a later one
+---@return table[] grown {class, site or label, more}; tostring gives a line for each
+function census.diff(before, after)
+  local grown = {}
+  for class, tally in pairs(after.classes) do
+    local was = before.classes[class]
+    compare(grown, class, "site", was.sites, tally.sites)
+    compare(grown, class, "label", was.labels, tally.labels)
+    local unknown = tally.live - was.live - sum(grown, class)
+    if unknown > 0 then grown[#grown + 1] = { class = class, more = unknown } end
+  end
+  table.sort(grown, function(a, b)
+    if a.class ~= b.class then return a.class < b.class end
+    return tostring(a.site or a.label) < tostring(b.site or b.label)
+  end)
+  return setmetatable(grown, diff_mt)
+end
+
+return setmetatable(census, { __call = function(_, how) return census.take(how) end })

@@ -123,11 +123,19 @@ end
 local LOOK_SECONDS = 0.1
 local at_work, alarm = {}, nil
 
+local function rest_if_done()
+  if alarm and not next(at_work) then
+    alarm:close()
+    alarm = nil
+  end
+end
+
 local function work(self, before)
   if before then job.kill(before) end
   acting[core.current()] = self
   end_all(self)
   at_work[self] = nil
+  rest_if_done()
 end
 
 local function start(self, before)
@@ -148,7 +156,7 @@ local function look()
       start(self, closing)
     end
   end
-  if next(at_work) then alarm:start(LOOK_SECONDS) else alarm:close(); alarm = nil end
+  if alarm then alarm:start(LOOK_SECONDS) end
 end
 
 local function start_closer(self)

@@ -24,7 +24,7 @@ end
 
 local function new_scope(conn)
   local own = scope.new {
-    label = "conn", aside = true, parent = core.route_scope(conn) or scope.house,
+    label = "conn", aside = true, of_conn = conn.id, parent = core.route_scope(conn) or scope.house,
     on_error = fail_conn(conn),
   }
   if conn.state == "closed" then own:close() end
@@ -124,8 +124,8 @@ function methods:ping(payload)
   payload = payload or ("%x"):format(last_ping)
   local ok, message, code = core.send_ping(self, payload)
   if not ok then return nil, message, code end
-  local began, woken = core.now(), nil
-  local place = place_of_ping(self, payload)
+  local began, place = core.now(), place_of_ping(self, payload)
+  local woken
   woken, message, code = place:wait(PONG_SECONDS)
   if place:is_empty() then core.life(self, true).pings[payload] = nil end
   if not woken then return nil, message, code end

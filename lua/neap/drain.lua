@@ -150,8 +150,7 @@ function drain.start(app, seconds)
     return false
   end
   app.draining, app.deadline = true, deadline
-  app.drain_scope = scope.new { label = "drain", aside = true }
-  app.drain_scope:spawn(run, app)
+  scope.house:spawn(run, app)
   return true
 end
 

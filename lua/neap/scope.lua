@@ -5,6 +5,7 @@ local closer = require "neap.closer"
 local core = require "neap.core"
 local entry = require "neap.entry"
 local job = require "neap.job"
+local leaks = require "neap.leaks"
 local log = require "neap.log"
 local shield = require "neap.shield"
 local site = require "neap.site"
@@ -37,7 +38,7 @@ local OPTION_NAMES = { "label", "timeout", "within" }
 -- parent, on_error and aside (not to be ended by the parent) are neap's own.
 local OPTIONS = {
   label = true, timeout = true, within = true,
-  parent = true, on_error = true, cancel_timeout = true, aside = true,
+  parent = true, on_error = true, cancel_timeout = true, aside = true, of_conn = true,
 }
 
 local function check_options(given)
@@ -104,7 +105,7 @@ function scope.new(given)
     state = "open", label_text = given.label, began = core.now(), on_error = given.on_error,
     above = above, parent = parent, places = {}, tasks = 0,
     cancel_timeout = given.cancel_timeout or parent and parent.cancel_timeout or CANCEL_SECONDS,
-    token = scope.house and core.token "scope",
+    of_conn = given.of_conn, token = scope.house and core.token("scope", given.label),
   }, scope_mt)
   for _, each in ipairs(above) do enter(self, each) end
   if given.timeout and is_open(self) then alarm.start(self, given.timeout, on_timeout) end
@@ -249,7 +250,10 @@ end
 ---@return string|nil
 function methods:label(text)
   site.expect(text, "string or nil", "scope:label's argument")
-  if text then self.label_text = text end
+  if text then
+    self.label_text = text
+    if self.token then self.token:label(text) end
+  end
   return self.label_text
 end
 
@@ -282,10 +286,27 @@ scope_mt.__close = function(self, err)
   closer.close(self, why, scope.current)
 end
 
--- A free-standing scope that the script has dropped. A finaliser calls no
--- hooks, so the house ends what there is.
+-- Says what a dropped scope held: the first thing that has a place of birth.
+local function first_held(self)
+  local owned = self.last
+  while owned do
+    local what = owned.timer or owned.task
+    local from = what and core.site(what)
+    if from then return ("a %s from %s"):format(owned.kind, from) end
+    owned = owned.prev
+  end
+end
+
+-- A scope that the script has dropped, or the connection that it is of. A
+-- finaliser calls no hooks, so the house ends what there is.
 scope_mt.__gc = function(self)
   if not is_open(self) then return end
+  if self.of_conn then
+    leaks.note_held(self.of_conn, first_held(self))
+  elseif self.token then
+    local age = core.now() - self.began
+    leaks.scope(scope.house, self.label_text, self.token:site(), age, first_held(self))
+  end
   if self.last then
     job.run_in_house(closer.begin, self, { cause = "cancelled" })
   else

@@ -3,6 +3,7 @@
 local address = require "neap.address"
 local core = require "neap.core"
 local drain = require "neap.drain"
+local leaks = require "neap.leaks"
 local log = require "neap.log"
 local origin = require "neap.origin"
 local site = require "neap.site"
@@ -90,20 +91,6 @@ local function on_signal(app, seconds)
   end
 end
 
-local COUNTED = { "listener", "subscription" }
-
--- What the collector had to close, or is still alive though everything that
--- owned it has ended.
-local function count_leaks()
-  collectgarbage()
-  collectgarbage()
-  local counts, leaked = core.counts(), core.abandoned()
-  for _, class in ipairs(COUNTED) do
-    leaked = leaked + (counts[class] and counts[class].live or 0)
-  end
-  return leaked
-end
-
 local function print_receipt(receipt)
   io.stdout:write(("neap: drained closed=%d forced=%d cancelled=%d leaked=%d took=%.3f\n"):format(
     receipt.closed, receipt.forced, receipt.cancelled, receipt.leaked, receipt.took))
@@ -111,8 +98,7 @@ local function print_receipt(receipt)
 end
 
 local function exit_status(leaked)
-  local mode = serve.command.leaks or os.getenv "NEAP_LEAKS"
-  return mode == "error" and leaked > 0 and 3 or 0
+  return leaks.mode == "error" and leaked > 0 and 3 or 0
 end
 
 local function give_up(app)
@@ -128,6 +114,7 @@ end
 function serve.run(app, how)
   site.expect(how.drain, "number or nil", "drain")
   serve.has_run = true
+  leaks.configure(serve.command.leaks)
   if not listen_on_all(app, urls_of(how)) then
     serve.status = give_up(app)
     return serve.status
@@ -139,7 +126,7 @@ function serve.run(app, how)
   core.run()
   core.watch_signals(false)
   local receipt = app.receipt or { closed = 0, forced = 0, cancelled = 0, took = 0 }
-  receipt.leaked = count_leaks()
+  receipt.leaked = leaks.count()
   print_receipt(receipt)
   serve.status = exit_status(receipt.leaked)
   return serve.status

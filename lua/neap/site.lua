@@ -7,6 +7,9 @@ local site = {}
 
 local HERE = debug.getinfo(1, "S").source:match("^(@.*)site%.lua$") or "@neap/"
 
+--- What the sources of neap's own modules begin with.
+site.here = HERE
+
 local function is_ours(info)
   return info.what == "C" or info.source:sub(1, #HERE) == HERE
 end

@@ -92,6 +92,8 @@ local function make_core()
   function core.wall() return 0.25 end
   function core.conns() return function() end end
   function core.counts() return {} end
+  function core.sites() end
+  function core.hook() end
 
   core.listeners = {}
   function core.listen(given)

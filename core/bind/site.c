@@ -1,0 +1,94 @@
+#include "bind/site.h"
+
+#include <string.h>
+
+/* Registry keys: of the table name -> number and number -> name, and of the
+ * prefix that neap's own sources have. */
+static const char sites_key;
+static const char prefix_key;
+
+enum { LEVELS = 24 };
+
+static void push_sites(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &sites_key) == LUA_TTABLE)
+    return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &sites_key);
+}
+
+/* Replaces the name on top of the stack by nothing; returns its number. */
+static uint32_t intern(lua_State *L) {
+  push_sites(L);
+  lua_pushvalue(L, -2);
+  if (lua_rawget(L, -2) == LUA_TNIL) {
+    lua_Integer number = (lua_Integer)lua_rawlen(L, -2) + 1;
+    lua_pushvalue(L, -3);
+    lua_rawseti(L, -3, number);
+    lua_pushvalue(L, -3);
+    lua_pushinteger(L, number);
+    lua_rawset(L, -4);
+    lua_pop(L, 1);
+    lua_pushinteger(L, number);
+  }
+  uint32_t number = (uint32_t)lua_tointeger(L, -1);
+  lua_pop(L, 3);
+  return number;
+}
+
+static bool is_of_script(const lua_Debug *frame, const char *prefix,
+                         size_t len) {
+  return frame->what[0] != 'C' && frame->currentline > 0 &&
+         (prefix == NULL || strncmp(frame->source, prefix, len) != 0);
+}
+
+uint32_t neap_site_here(neap_runtime *rt, lua_State *L) {
+  lua_Debug frame;
+  if (rt->without_sites || !lua_checkstack(L, 6))
+    return 0;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &prefix_key);
+  size_t len = 0;
+  const char *prefix = lua_tolstring(L, -1, &len);
+  uint32_t site = 0;
+  for (int level = 0; level < LEVELS && site == 0; level++) {
+    if (!lua_getstack(L, level, &frame))
+      break;
+    lua_getinfo(L, "Sl", &frame);
+    if (is_of_script(&frame, prefix, len)) {
+      lua_pushfstring(L, "%s:%d", frame.short_src, frame.currentline);
+      site = intern(L);
+    }
+  }
+  lua_pop(L, 1);
+  return site;
+}
+
+uint32_t neap_site_named(lua_State *L, const char *name) {
+  lua_pushstring(L, name);
+  return intern(L);
+}
+
+void neap_site_push(lua_State *L, uint32_t site) {
+  push_sites(L);
+  lua_rawgeti(L, -1, site);
+  lua_remove(L, -2);
+}
+
+/* core.sites(prefix | false): sources that begin with prefix are neap's own;
+ * false keeps no sites at all */
+static int set_sites(lua_State *L) {
+  neap_runtime *rt = neap_runtime_of(L);
+  rt->without_sites = !lua_toboolean(L, 1);
+  if (lua_isstring(L, 1)) {
+    lua_settop(L, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &prefix_key);
+  }
+  return 0;
+}
+
+void neap_bind_site(lua_State *L) {
+  static const luaL_Reg functions[] = {{"sites", set_sites}, {NULL, NULL}};
+  neap_runtime_open(L);
+  luaL_setfuncs(L, functions, 1);
+}
