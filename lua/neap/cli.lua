@@ -15,6 +15,8 @@ Runs the app that SCRIPT returns.
 
   -l, --listen URL     http://127.0.0.1:8080 (default), unix:/run/neap.sock or
                        fd:3; port 0 picks one; may be repeated
+      --admin URL      a second listener for /livez, /readyz and /census, on a
+                       loopback address or unix socket, unless --admin-any
       --drain SECONDS  deadline of a graceful stop
       --log FORMAT     text (default) or json
       --log-level L    error, warn, info (default) or debug
@@ -27,19 +29,20 @@ ARGS are the script's `arg` and `...`.
 ]]
 
 local LATER = {
-  admin = true, ["admin-any"] = true, cert = true, key = true,
+  cert = true, key = true,
   ["client-ca"] = true, backplane = true,
 }
 
 local LATER_COMMANDS = { check = true, connect = true }
 
 local NAMES = {
-  "listen", "drain", "log", "log-level", "leaks", "set", "version", "help", "workers",
+  "listen", "admin", "admin-any", "drain", "log", "log-level", "leaks", "set", "version", "help",
+  "workers",
 }
 
 local SHORT = { l = "listen", w = "workers", h = "help" }
 
-local FLAG = { version = true, help = true }
+local FLAG = { version = true, help = true, ["admin-any"] = true }
 
 local function later(what)
   return nil, what .. " is not available in this version"
@@ -79,6 +82,18 @@ function take.drain(parsed, value)
     return nil, ("--drain takes a number of seconds, not %s"):format(value)
   end
   parsed.drain = seconds
+  return true
+end
+
+function take.admin(parsed, url)
+  local ok, message = address.parse(url)
+  if not ok then return nil, message end
+  parsed.admin = url
+  return true
+end
+
+take["admin-any"] = function(parsed)
+  parsed.admin_any = true
   return true
 end
 
@@ -239,7 +254,8 @@ local function run(parsed)
   local set, message = read_set(parsed.set)
   if not set then return fail(message) end
   serve.command = {
-    listen = parsed.listen, drain = parsed.drain, leaks = parsed.leaks, set = set,
+    listen = parsed.listen, admin = parsed.admin, admin_any = parsed.admin_any,
+    drain = parsed.drain, leaks = parsed.leaks, set = set,
   }
   local ok, app = load_script(parsed)
   if not ok then return fail(app) end

@@ -1,6 +1,7 @@
 --- Serving: listeners, signals and the lines that a supervisor reads.
 
 local address = require "neap.address"
+local admin = require "neap.admin"
 local core = require "neap.core"
 local drain = require "neap.drain"
 local leaks = require "neap.leaks"
@@ -59,8 +60,8 @@ local function urls_of(how)
   return type(listen) == "table" and listen or { listen }
 end
 
-local function announce(listener)
-  io.stdout:write("neap: listening on ", address.format(listener:address()), "\n")
+local function announce(listener, what)
+  io.stdout:write("neap: ", what, " on ", address.format(listener:address()), "\n")
   io.stdout:flush()
 end
 
@@ -77,6 +78,14 @@ local function listen_on_all(app, urls)
     end
   end
   return true
+end
+
+-- Returns the listener, or nil where none is wanted; false when it failed.
+local function open_admin(app, url)
+  if not url then return nil, true end
+  local listener, message = admin.listen(app, url, serve.command.admin_any)
+  if not listener then complain(app, message) end
+  return listener, listener ~= nil
 end
 
 local function on_signal(app, seconds)
@@ -109,21 +118,25 @@ end
 
 --- Serves until something drains the app.
 ---@param app table
----@param how table {listen, drain}
+---@param how table {listen, drain, admin}
 ---@return integer status
 function serve.run(app, how)
   site.expect(how.drain, "number or nil", "drain")
   serve.has_run = true
   leaks.configure(serve.command.leaks)
-  if not listen_on_all(app, urls_of(how)) then
+  local own, opened = open_admin(app, serve.command.admin or how.admin)
+  if not opened or not listen_on_all(app, urls_of(how)) then
+    if own then own:close() end
     serve.status = give_up(app)
     return serve.status
   end
   local seconds = serve.command.drain or how.drain or app.settled["timeouts.drain"]
   core.hook("signal", on_signal(app, seconds))
   core.watch_signals(true)
-  for _, listener in ipairs(app.listeners) do announce(listener) end
+  for _, listener in ipairs(app.listeners) do announce(listener, "listening") end
+  if own then announce(own, "admin") end
   core.run()
+  if own then own:close() end
   core.watch_signals(false)
   local receipt = app.receipt or { closed = 0, forced = 0, cancelled = 0, took = 0 }
   receipt.leaked = leaks.count()

@@ -40,7 +40,7 @@ describe("the command line", function()
     ["--help takes no value"] = "--help=me",
     ["unexpected b.lua; arguments for the script go behind --"] = "a.lua b.lua",
     ["more than one worker is not available in this version"] = "a.lua -w 4",
-    ["--admin is not available in this version"] = "a.lua --admin http://127.0.0.1:9000",
+    ["--cert is not available in this version"] = "a.lua --cert x.pem",
     ["--backplane is not available in this version"] = "a.lua --backplane=x",
     ["neap check is not available in this version"] = "check a.lua",
     ["neap connect is not available in this version"] = "connect ws://x",

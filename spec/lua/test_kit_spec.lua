@@ -7,7 +7,7 @@ local function echo_app()
   local app = neap.app()
   app:ws("/echo", { message = function(_, data) return data end })
   app:ws("/task", function(conn)
-    local counter <close> = conn:every(1, function() conn:send "tick" end)
+    conn:every(1, function() conn:send "tick" end)
     conn:subscribe "all"
     for data in conn:messages() do conn:send(data) end
   end)
