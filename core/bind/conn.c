@@ -200,9 +200,10 @@ static int conns_next(lua_State *L) {
   return 1;
 }
 
-/* core.conns() -> iterator over those that are open now */
+/* core.conns([closing_too]) -> iterator over those that are open now */
 static int conns(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
+  int last = lua_toboolean(L, 1) ? NEAP_CONN_SHUTDOWN : NEAP_CONN_OPEN;
   lua_newtable(L);
   if (rt->loop) {
     neap_link *list = &rt->loop->census.tally[NEAP_CLASS_STREAM].living;
@@ -210,7 +211,8 @@ static int conns(lua_State *L) {
     for (neap_link *l = list->next; l != list; l = l->next) {
       neap_conn *conn = NEAP_CONTAINER(l, neap_conn, born.link);
       neap_conn_box *box = conn->peer;
-      if (conn->state != NEAP_CONN_OPEN || box == NULL)
+      if (box == NULL || box->peer.kind != NEAP_PEER_CONN ||
+          conn->state < NEAP_CONN_OPEN || conn->state > last)
         continue;
       if (box->slot != LUA_NOREF)
         lua_rawgeti(L, LUA_REGISTRYINDEX, box->slot);

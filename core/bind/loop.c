@@ -7,6 +7,7 @@
 
 #include "bind/conn.h"
 #include "bind/runtime.h"
+#include "bind/watchdog.h"
 #include "proto/status.h"
 
 enum { SIGNALS = 3 };
@@ -86,6 +87,9 @@ static void on_signal_closed(uv_handle_t *handle) {
 
 void neap_signals_close(neap_runtime *rt) {
   struct neap_signals *signals = rt->signals;
+  if (rt->watchdog)
+    neap_watchdog_stop(rt->watchdog);
+  rt->watchdog = NULL;
   if (signals == NULL)
     return;
   rt->signals = NULL;
@@ -93,7 +97,14 @@ void neap_signals_close(neap_runtime *rt) {
     uv_close((uv_handle_t *)&signals->handles[i], on_signal_closed);
 }
 
-/* core.watch_signals(on): while on, INT, TERM and HUP call the signal hook */
+static uint64_t opt_ms(lua_State *L, int index, lua_Number otherwise) {
+  return (uint64_t)(luaL_optnumber(L, index, otherwise) * 1e3);
+}
+
+/* core.watch_signals(on [, cancel [, turn]]): while on, INT, TERM and HUP call the
+ * signal hook; a second INT or TERM ends the process with 130. Once asked to
+ * stop, a turn that lasts over cancel seconds is interrupted; one that lasts
+ * over turn seconds is reported at any time */
 static int watch_signals(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
   neap_signals_close(rt);
@@ -110,6 +121,7 @@ static int watch_signals(lua_State *L) {
     uv_unref((uv_handle_t *)&signals->handles[i]);
   }
   rt->signals = signals;
+  rt->watchdog = neap_watchdog_start(rt, opt_ms(L, 2, 1), opt_ms(L, 3, 5));
   return 0;
 }
 

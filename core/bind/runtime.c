@@ -5,6 +5,7 @@
 #include "bind/conn.h"
 #include "bind/orphan.h"
 #include "bind/task.h"
+#include "bind/watchdog.h"
 #include "proto/status.h"
 
 enum { HANDLES_MIN = 256, REST_MS = 1000 };
@@ -57,6 +58,7 @@ static void report_error(neap_runtime *rt, lua_State *L) {
 int neap_road(neap_runtime *rt, neap_road_fn *body, void *arg) {
   struct journey journey = {rt, body, arg};
   rt->roads++;
+  atomic_store_explicit(&rt->loop->is_polling, false, memory_order_relaxed);
   lua_State *L = rt->L;
   if (!lua_checkstack(L, 20))
     return LUA_ERRMEM;
@@ -64,6 +66,7 @@ int neap_road(neap_runtime *rt, neap_road_fn *body, void *arg) {
   lua_pushcfunction(L, travel);
   lua_pushlightuserdata(L, &journey);
   int status = lua_pcall(L, 1, 0, -3);
+  neap_watchdog_calm(rt, L);
   if (status != LUA_OK)
     report_error(rt, L);
   lua_pop(L, 1);

@@ -58,6 +58,8 @@ typedef struct neap_runtime {
   uint64_t roads_at_rest;
   bool is_running;
   bool without_sites;
+  bool is_hooked; /* the watchdog has set a hook */
+  struct neap_watchdog *watchdog;
   struct neap_signals *signals;
   uint64_t abandoned;
   struct neap_orphan *orphans; /* connections to report as abandoned */

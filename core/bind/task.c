@@ -1,4 +1,5 @@
 #include "bind/task_internal.h"
+#include "bind/watchdog.h"
 
 #include <math.h>
 
@@ -170,6 +171,7 @@ static void close_now(neap_task *task) {
 
 /* What the coroutine held is given back before its scope hears of its end. */
 static void finish(neap_task *task, int status, int count) {
+  neap_watchdog_calm(task->rt, task->co);
   neap_task_done *done = task->done;
   lua_State *L = task->rt->L;
   int failure = 0;

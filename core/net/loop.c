@@ -69,11 +69,15 @@ static void end_turn(neap_loop *loop) {
 }
 
 static void on_prepare(uv_prepare_t *uv) {
-  end_turn(uv->data);
+  neap_loop *loop = uv->data;
+  end_turn(loop);
+  atomic_store_explicit(&loop->is_polling, true, memory_order_relaxed);
 }
 
 static void on_check(uv_check_t *uv) {
   neap_loop *loop = uv->data;
+  atomic_store_explicit(&loop->is_polling, false, memory_order_relaxed);
+  atomic_fetch_add_explicit(&loop->turns, 1, memory_order_relaxed);
   if (loop->clock_is_suspecting) {
     loop->clock_is_suspecting = false;
     neap_deadlines_expire(&loop->deadlines, neap_conn_on_deadline);

@@ -8,6 +8,7 @@
 #ifndef NEAP_NET_LOOP_H
 #define NEAP_NET_LOOP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -52,6 +53,8 @@ typedef struct neap_loop {
   void *peer;                     /* the binding's */
   bool (*on_turn)(void *peer);    /* true: there is more to do at once */
   void (*on_starved)(void *peer); /* descriptors ran out */
+  atomic_uint_fast64_t turns;     /* for whoever watches from another thread */
+  atomic_bool is_polling;         /* until a callback calls into the binding */
   uint64_t last_conn_id;
   uint64_t shed; /* connections refused for want of descriptors */
   bool is_stopping;

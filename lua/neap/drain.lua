@@ -17,7 +17,7 @@ local DROP_SECONDS = 1 -- for what was dropped to run its close handlers
 
 local function all_conns()
   local conns = {}
-  for conn in core.conns() do conns[#conns + 1] = conn end
+  for conn in core.conns(true) do conns[#conns + 1] = conn end
   return conns
 end
 

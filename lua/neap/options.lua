@@ -26,6 +26,7 @@ local DECLARED = {
   { "timeouts.close", "seconds", 5, above = 0 },
   { "timeouts.cancel", "seconds", 1 },
   { "timeouts.drain", "seconds", 25, app = true },
+  { "timeouts.turn", "seconds", 5, app = true },
   { "origins", "origins", "same" },
   { "hosts", "hosts", nil, app = true },
   { "overflow", "choice", "close",

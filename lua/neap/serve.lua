@@ -89,11 +89,8 @@ local function open_admin(app, url)
 end
 
 local function on_signal(app, seconds)
-  local count = 0
-  return function(name)
+  return function(name) -- a second one ends the process in the core
     if name == "hup" then return end
-    count = count + 1
-    if count > 1 then os.exit(130) end
     local is_typed = name == "int" and is_foreground()
     log.debug("stopping", { signal = name })
     drain.start(app, is_typed and app.settled["timeouts.close"] or seconds)
@@ -132,7 +129,7 @@ function serve.run(app, how)
   end
   local seconds = serve.command.drain or how.drain or app.settled["timeouts.drain"]
   core.hook("signal", on_signal(app, seconds))
-  core.watch_signals(true)
+  core.watch_signals(true, app.settled["timeouts.cancel"], app.settled["timeouts.turn"])
   for _, listener in ipairs(app.listeners) do announce(listener, "listening") end
   if own then announce(own, "admin") end
   core.run()

@@ -1,0 +1,73 @@
+-- Handlers that never come back: a drain ends all the same.
+
+local server = require "spec.support.server"
+local ws = require "spec.support.ws"
+
+local SCRIPT = [[
+  local neap = require "neap"
+  local app = neap.app { timeouts = { cancel = 0.3, turn = 1, close = 0.5, drain = 2 } }
+  local function forever() while true do end end
+  app:ws("/message", { message = forever })
+  app:ws("/task", function(conn) conn:receive(); forever() end)
+  app:ws("/close", { close = forever })
+  app:ws("/hook", { message = function(conn) conn:defer(forever); conn:close() end })
+  app:ws("/caught", { message = function() while true do pcall(forever) end end })
+  app:ws("/timer", { message = function(conn) conn:after(0.01, forever) end })
+  app:ws("/cleans", { message = function()
+    local last <close> = setmetatable({}, { __close = function() io.stderr:write "cleaned\n" end })
+    forever()
+  end })
+  app:ws("/slow", { message = function()
+    local till = os.clock() + 2.5
+    while os.clock() < till do end
+    return "done"
+  end })
+  return app
+]]
+
+local function now()
+  return require("socket").gettime()
+end
+
+local function stuck_at(path)
+  local running = server.start(SCRIPT)
+  local peer = assert(ws.connect(running.port, path))
+  peer:send "go"
+  if path == "/close" then peer:close() end
+  require("socket").sleep(0.3)
+  return running, peer
+end
+
+describe("a handler that never yields", function()
+  for _, path in ipairs { "/message", "/task", "/close", "/hook", "/caught", "/timer", "/cleans" } do
+    it("cannot stop a drain: " .. path, function()
+      local running <close> = stuck_at(path)
+      local began = now()
+      local status, out, err = running:stop()
+      assert.equal(0, status, err)
+      assert.truthy(out:find "neap: drained closed=", out)
+      assert.is_true(now() - began < 5, now() - began)
+      assert.truthy(err:find "interrupted: the handler did not yield", err)
+      if path == "/cleans" then assert.truthy(err:find "cleaned", err) end
+    end)
+  end
+
+  it("ends at once by a second signal", function()
+    local running <close> = stuck_at "/message"
+    running:signal "TERM"
+    running:signal "TERM"
+    assert.equal(130, (running:wait()))
+  end)
+
+  it("is reported after timeouts.turn, once, and goes on", function()
+    local running <close> = server.start(SCRIPT)
+    local peer <close> = assert(ws.connect(running.port, "/slow"))
+    peer:send "go"
+    assert.equal("done", peer:receive(6))
+    local _, _, err = running:stop()
+    local _, times = err:gsub("a turn of the loop lasts too long", "")
+    assert.is_true(times >= 1 and times <= 2, err)
+    assert.truthy(err:find "in function <", err)
+    assert.is_nil(err:find "interrupted")
+  end)
+end)
