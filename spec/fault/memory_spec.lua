@@ -1,0 +1,106 @@
+-- Every allocation of a connection's life fails once: no crash, no hang, and
+-- when memory is back, nothing is left and the next connection is served.
+
+local life = require "spec.support.life"
+local server = require "spec.support.server"
+
+local SCRIPT = [[
+  local fail_at = assert(package.loadlib(%q, "luaopen_malloc_fail"))()
+  local neap = require "neap"
+  local core = require "neap.core"
+  require "neap.test"
+  require("neap.log").configure { level = "error", write = function() end }
+  local app = neap.app { timeouts = { handshake = 1, close = 1, cancel = 0.1 } }
+  app:ws("/", {
+    open = function(conn)
+      conn:subscribe "a"
+      conn:every(10, function() end)
+      conn:defer(function() end)
+    end,
+    message = function(conn, data)
+      app:publish("a", data)
+      if data == "wait" then neap.sleep(0.001) end
+      return data
+    end,
+    close = function() end,
+  })
+
+  local function scenario(port)
+    local conn = neap.connect(("ws://127.0.0.1:%%d/"):format(port))
+    if not conn then return end
+    for _, text in ipairs { "one", ("x"):rep(3000), "wait" } do
+      if not conn:send(text) then break end
+      if not conn:receive(0.5) then break end
+    end
+    conn:close()
+    conn:wait_closed(2)
+  end
+
+  local listener, port
+  neap.run(function()
+    listener = assert(app:listen "http://127.0.0.1:0")
+    _, port = listener:address()
+    scenario(port)
+  end)
+
+  local function is_clean()
+    collectgarbage()
+    collectgarbage()
+    local counts = core.counts()
+    for _, class in ipairs { "conn", "stream", "timer", "request", "subscription", "topic" } do
+      if counts[class].live > 0 then return false, class end
+    end
+    return counts.frame_buffer.bytes == 0, "frame_buffer"
+  end
+
+  local function settle(n)
+    neap.run(function()
+      for _ = 1, 500 do
+        if is_clean() then return end
+        neap.sleep(0.01)
+      end
+      local _, class = is_clean()
+      print("LEFT", n, class)
+    end)
+  end
+
+  local n, failed, total = 1, 0, nil
+  repeat
+    fail_at(n)
+    local ok = pcall(neap.run, scenario, port)
+    total = fail_at()
+    if not ok then failed = failed + 1 end
+    settle(n)
+    n = n + 1
+  until n > total + 1
+  neap.run(function()
+    local conn = assert(neap.connect(("ws://127.0.0.1:%%d/"):format(port)))
+    assert(conn:send "after all" and conn:receive(1) == "after all")
+    conn:terminate()
+  end)
+  listener:close()
+  print("DONE", n, total, failed)
+]]
+
+-- The sanitizer's malloc can't be replaced.
+if (os.getenv "NEAP_PRELOAD" or "") ~= "" then return end
+
+describe("a failing allocation", function()
+  local library = server.temporary ".so"
+
+  setup(function()
+    local include = io.popen("pkg-config --cflags lua5.4"):read "l"
+    assert(os.execute(("cc -shared -fPIC -O1 %s -o %s spec/support/malloc_fail.c"):format(
+      include, library)))
+  end)
+
+  teardown(function() os.remove(library) end)
+
+  it("ends no process and leaves nothing, whichever it is", function()
+    local status, output = life.die(SCRIPT:format(library), library)
+    assert.equal(0, status, output)
+    assert.is_nil(output:find "LEFT", output)
+    local tried, total = output:match "DONE%s+(%d+)%s+(%d+)"
+    assert.is_true(tonumber(total) > 100 and tonumber(tried) > tonumber(total), output)
+  end)
+end)
