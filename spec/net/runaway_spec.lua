@@ -25,6 +25,11 @@ local SCRIPT = [[
   return app
 ]]
 
+-- Valgrind runs one thread at a time, so nothing can watch another there.
+if os.getenv "NEAP_WRAP" then return end
+
+local PATHS = { "/message", "/task", "/close", "/hook", "/caught", "/timer", "/cleans" }
+
 local function now()
   return require("socket").gettime()
 end
@@ -39,7 +44,7 @@ local function stuck_at(path)
 end
 
 describe("a handler that never yields", function()
-  for _, path in ipairs { "/message", "/task", "/close", "/hook", "/caught", "/timer", "/cleans" } do
+  for _, path in ipairs(PATHS) do
     it("cannot stop a drain: " .. path, function()
       local running <close> = stuck_at(path)
       local began = now()
