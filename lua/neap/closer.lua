@@ -55,6 +55,9 @@ end
 -- The task of a closer -> the scope that it ends. Hooks run there too.
 local acting = setmetatable({}, { __mode = "k" })
 
+-- A task -> the scope for whose end it waits.
+local waiting = setmetatable({}, { __mode = "k" })
+
 --- Returns the scope that the running task is ending, or nil.
 ---@return table|nil
 function closer.acting()
@@ -72,9 +75,20 @@ local function wait_for(self)
     at = at.waits_for
   end
   if mine then mine.waits_for = self end
+  local task = core.current()
+  waiting[task] = self
   self.done = self.done or wait.place()
   self.done:wait()
+  waiting[task] = nil
   if mine then mine.waits_for = nil end
+end
+
+--- Says whether a task waits for the end of a scope.
+---@param task userdata
+---@param self table
+---@return boolean
+function closer.waits_for(task, self)
+  return waiting[task] == self
 end
 
 --- Closes a scope that the running closer's owns, and waits for it.

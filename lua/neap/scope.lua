@@ -83,7 +83,7 @@ local function scopes_above(given)
   local above = {}
   for i, value in ipairs(given.within or {}) do above[i] = to_scope(value) end
   if given.parent and not given.aside then table.insert(above, 1, given.parent) end
-  if not above[1] and not given.aside then above[1] = scope.current() end
+  if not above[1] and not given.within and not given.aside then above[1] = scope.current() end
   return above
 end
 
@@ -274,10 +274,10 @@ end
 
 --- Ends the scope: cancels, then ends all that it owns in reverse order. Called
 --- by a task outside it, returns when that is done; else at once.
----@param why table|nil what its hooks hear; {cause = "closed"} by default
+---@param why table|nil neap's own, which then waits wherever it may: what hooks hear
 function methods:close(why)
-  if type(why) ~= "table" then why = { cause = "closed" } end
-  closer.close(self, why, scope.current)
+  if type(why) == "table" then return closer.close_below(self, why) end
+  closer.close(self, { cause = "closed" }, scope.current)
 end
 
 scope_mt.__close = function(self, err)
@@ -324,11 +324,12 @@ function methods.shield(_, seconds, fn)
   return shield.run(seconds, fn)
 end
 
---- Takes over a callback's task that has begun to wait.
+--- Takes over a callback's task that has begun to wait; the scope above does,
+--- when it waits for the end of this one.
 ---@param task userdata
 function methods:adopt(task)
   local at = self
-  while at and at.state == "closed" do at = at.parent end
+  while at and (at.state == "closed" or closer.waits_for(task, at)) do at = at.parent end
   job.adopt(at or scope.house, task)
 end
 
