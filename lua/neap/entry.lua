@@ -47,6 +47,27 @@ function entry.unlink(self)
   return true
 end
 
+local function close_kept(self)
+  local value = self.box[1]
+  if value then value:close() end
+end
+
+--- Closes `value` when the scope ends, unless the script has dropped it by then;
+--- its __gc calls entry.forget.
+---@param scope table
+---@param value table
+function entry.keep(scope, value)
+  local box = setmetatable({ value }, { __mode = "v" })
+  value.kept = entry.link(scope, { kind = "kept", box = box, finish = close_kept })
+end
+
+--- Undoes entry.keep.
+---@param value table
+function entry.forget(value)
+  if value.kept then entry.unlink(value.kept) end
+  value.kept = nil
+end
+
 --- Returns the entries of a scope, the last one first.
 ---@param scope table
 ---@return table[]

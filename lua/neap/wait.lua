@@ -65,13 +65,25 @@ function wait.fail(message, code)
   return nil, message, code
 end
 
+--- Raises at the script's line unless `seconds` is a time or nil.
+---@param seconds any
+---@param name string what the argument is called
+function wait.check_limit(seconds, name)
+  site.expect(seconds, "number or nil", name)
+  if seconds and (seconds ~= seconds or seconds < 0) then
+    site.fail("%s must not be negative", name)
+  end
+end
+
 --- Suspends the task until it is woken.
 ---@param seconds number|nil without limit by default
+---@param item any what the waker gets
 ---@return any ... what the waker gave, or nil, message, code
-function place_methods:wait(seconds)
+function place_methods:wait(seconds, item)
   local task = wait.check()
-  local waiter <close> = setmetatable(
-    { place = self, task = task, prev = self.last, on_lost = self.on_lost }, waiter_mt)
+  local waiter <close> = setmetatable({
+    place = self, task = task, item = item, prev = self.last, on_lost = self.on_lost,
+  }, waiter_mt)
   if self.last then self.last.next = waiter else self.first = waiter end
   self.last = waiter
   local a, b, c = core.park(seconds)
@@ -82,13 +94,14 @@ end
 --- Wakes the one that has waited longest.
 ---@param ... any what its wait returns
 ---@return boolean woken false when nobody waits
+---@return any item what the one that was woken had for the waker
 function place_methods:wake_one(...)
   while self.first do
     local waiter = self.first
     leave(waiter)
     if core.wake(waiter.task, ...) then
       waiter.is_woken, waiter.gift = true, (...)
-      return true
+      return true, waiter.item
     end
   end
   return false
