@@ -3,6 +3,7 @@
 local core = require "neap.core"
 local drain = require "neap.drain"
 local json = require "neap.json"
+local log = require "neap.log"
 local options = require "neap.options"
 local pipeline = require "neap.pipeline"
 local request = require "neap.request"
@@ -21,6 +22,11 @@ local mt = { __name = "neap.app", __index = methods }
 request.install(core.methods.request)
 scope.install(methods, function(self) return self.scope end)
 
+-- What the app itself has started: it goes on without it.
+local function log_error(err, trace)
+  log.error("error in a task of the app: " .. tostring(err), { trace = trace })
+end
+
 --- Makes an app.
 ---@param given table|nil the app's options
 ---@return table app
@@ -32,7 +38,7 @@ function app.new(given)
   return setmetatable({
     options = own,
     where = site.caller(),
-    scope = scope.new { label = "app" },
+    scope = scope.new { label = "app", on_error = log_error },
     router = router.new(),
     routes = {},
     middleware = {},
