@@ -17,12 +17,12 @@ local CLOSED = "the channel is closed"
 
 local function push(self, value)
   self.last = self.last + 1
-  self.values[self.last] = value
+  self.held[self.last] = value
 end
 
 local function pop(self)
-  local value = self.values[self.first]
-  self.values[self.first] = nil
+  local value = self.held[self.first]
+  self.held[self.first] = nil
   self.first = self.first + 1
   return value
 end
@@ -30,7 +30,7 @@ end
 local function put_back(self, value)
   if value == nil or self.receivers:wake_one(value) then return end
   self.first = self.first - 1
-  self.values[self.first] = value
+  self.held[self.first] = value
 end
 
 --- Makes a channel that holds up to `size` values; with 0 a send waits until its
@@ -42,7 +42,7 @@ function channel.new(size)
   if math.type(size) ~= "integer" or size < 0 then
     site.fail("neap.channel's size must be an integer, 0 or more")
   end
-  local self = setmetatable({ size = size, values = {}, first = 1, last = 0 }, mt)
+  local self = setmetatable({ size = size, held = {}, first = 1, last = 0 }, mt)
   self.receivers = wait.place(function(value) put_back(self, value) end)
   self.senders = wait.place()
   local own = scope.current()

@@ -9,7 +9,8 @@ local wait = require "neap.wait"
 local job = {}
 
 -- Scopes above which there is none, while a task is under way below them: the
--- clock or a peer may still finish it, so the script need not hold the scope.
+-- clock or a peer may still finish it, so the script need not hold the scope. A
+-- connection's is reached through the connection alone.
 local rooted = {}
 job.rooted = rooted
 
@@ -27,7 +28,7 @@ local function count(self, change)
   local at = self
   while at do
     at.tasks = at.tasks + change
-    if not at.parent then rooted[at] = at.tasks > 0 or nil end
+    if not at.above[1] and not at.of_conn then rooted[at] = at.tasks > 0 or nil end
     if at.tasks == 0 and at.on_empty then at.on_empty() end
     at = at.above[1]
   end
