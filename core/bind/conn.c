@@ -25,7 +25,7 @@ neap_conn_box *neap_conn_handle(neap_runtime *rt, lua_State *L, neap_conn *conn,
   else
     neap_weak_set(L, box);
   box->conn = conn;
-  box->route = neap_route_retain(route);
+  box->route = neap_route_enter(L, route);
   lua_insert(L, -2);
   lua_setiuservalue(L, -2, NEAP_CONN_DATA);
   return box;
@@ -135,7 +135,7 @@ static int conn_gc(lua_State *L) {
     neap_conn_close(conn, NEAP_CAUSE_ABANDONED, NEAP_BY_LOCAL, 1001, NULL, 0);
   }
   if (box->route)
-    neap_route_release(box->route);
+    neap_route_leave(box->route);
   box->route = NULL;
   return 0;
 }

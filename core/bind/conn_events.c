@@ -246,7 +246,7 @@ struct ending {
 static void let_go(neap_conn_box *box) {
   neap_unref(box->rt, &box->slot);
   if (box->route)
-    neap_route_release(box->route);
+    neap_route_leave(box->route);
   box->route = NULL;
 }
 

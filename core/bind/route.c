@@ -10,6 +10,8 @@
 #define ROUTE "neap.route"
 #define SETTINGS "neap.settings"
 
+enum { HANDLERS = 1 };
+
 neap_route *neap_route_retain(neap_route *route) {
   route->references++;
   return route;
@@ -18,10 +20,39 @@ neap_route *neap_route_retain(neap_route *route) {
 void neap_route_release(neap_route *route) {
   if (--route->references > 0)
     return;
-  for (int i = 0; i < NEAP_HANDLER_COUNT; i++)
-    neap_unref(route->rt, &route->handlers[i]);
   neap_settings_release(route->settings);
   free(route);
+}
+
+static void take_slots(lua_State *L, neap_route *route) {
+  if (neap_weak_get(L, route) == LUA_TUSERDATA) {
+    lua_getiuservalue(L, -1, HANDLERS);
+    for (int i = 0; i < NEAP_HANDLER_COUNT; i++)
+      if (lua_rawgeti(L, -1, i + 1) == LUA_TNIL)
+        lua_pop(L, 1);
+      else
+        route->handlers[i] = neap_ref(route->rt, L);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+static void give_slots_back(neap_route *route) {
+  for (int i = 0; i < NEAP_HANDLER_COUNT; i++)
+    neap_unref(route->rt, &route->handlers[i]);
+}
+
+neap_route *neap_route_enter(lua_State *L, neap_route *route) {
+  if (route->conns == 0)
+    take_slots(L, route);
+  route->conns++;
+  return neap_route_retain(route);
+}
+
+void neap_route_leave(neap_route *route) {
+  if (--route->conns == 0)
+    give_slots_back(route);
+  neap_route_release(route);
 }
 
 neap_settings *neap_settings_check(lua_State *L, int index) {
@@ -90,18 +121,19 @@ static int settings_gc(lua_State *L) {
   return 0;
 }
 
-static void take_handlers(lua_State *L, neap_route *route) {
+/* Copies the handlers into the user value of the handle on top. */
+static void keep_handlers(lua_State *L) {
   static const char *const names[] = {
 #define X(symbol, name) name,
     NEAP_HANDLER_MAP(X)
 #undef X
   };
+  lua_createtable(L, NEAP_HANDLER_COUNT, 0);
   for (int i = 0; i < NEAP_HANDLER_COUNT; i++) {
-    if (lua_getfield(L, 1, names[i]) == LUA_TNIL)
-      lua_pop(L, 1);
-    else
-      route->handlers[i] = neap_ref(route->rt, L);
+    lua_getfield(L, 1, names[i]);
+    lua_rawseti(L, -2, i + 1);
   }
+  lua_setiuservalue(L, -2, HANDLERS);
 }
 
 /* core.route{settings=, label=, open=, task=, message=, ...} -> route */
@@ -109,7 +141,7 @@ static int route_new(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_getfield(L, 1, "settings");
   neap_settings *settings = neap_settings_check(L, -1);
-  neap_route **box = lua_newuserdatauv(L, sizeof *box, 0);
+  neap_route **box = lua_newuserdatauv(L, sizeof *box, 1);
   *box = NULL;
   luaL_setmetatable(L, ROUTE);
   neap_route *route = malloc(sizeof *route);
@@ -120,7 +152,9 @@ static int route_new(lua_State *L) {
   for (int i = 0; i < NEAP_HANDLER_COUNT; i++)
     route->handlers[i] = LUA_NOREF;
   *box = route;
-  take_handlers(L, route);
+  keep_handlers(L);
+  lua_pushvalue(L, -1);
+  neap_weak_set(L, route);
   lua_getfield(L, 1, "label");
   if (lua_isstring(L, -1))
     route->site = neap_site_named(L, lua_tostring(L, -1));

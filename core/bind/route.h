@@ -1,5 +1,9 @@
 /* bind/route.h - what the connections of one route share: settings and
- * handlers. Counted by reference: the script's handle, and each connection. */
+ * handlers. Counted by reference: the script's handle, and each connection.
+ *
+ * The handlers live in the handle's user value, so that a route whose handlers
+ * mention their app is an ordinary cycle; the registry has them only while a
+ * connection does, which is a root anyway. */
 
 #ifndef NEAP_BIND_ROUTE_H
 #define NEAP_BIND_ROUTE_H
@@ -28,7 +32,8 @@ typedef struct neap_route {
   size_t references;
   neap_runtime *rt;
   neap_settings *settings;
-  int handlers[NEAP_HANDLER_COUNT]; /* registry slots */
+  size_t conns;
+  int handlers[NEAP_HANDLER_COUNT]; /* registry slots while conns > 0 */
   uint32_t site; /* its label, as its connections' place of birth */
 } neap_route;
 
@@ -39,6 +44,10 @@ static inline bool neap_route_has(const neap_route *route,
 
 neap_route *neap_route_retain(neap_route *route);
 void neap_route_release(neap_route *route);
+
+/* A connection comes (raises when there is no memory), and goes. */
+neap_route *neap_route_enter(lua_State *L, neap_route *route);
+void neap_route_leave(neap_route *route);
 
 neap_route *neap_route_check(lua_State *L, int index);
 neap_settings *neap_settings_check(lua_State *L, int index);
