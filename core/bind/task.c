@@ -292,6 +292,7 @@ int neap_task_park(lua_State *L, neap_task **where, lua_Number timeout,
   if (is_cancelled(task))
     return lua_yield(L, 0);
   if (timeout >= 0) {
+    uv_update_time(&task->rt->loop->uv); /* the turn may have been a long one */
     uint64_t ms =
       timeout > 1e9 ? (uint64_t)1e12 : (uint64_t)ceil(timeout * 1e3);
     int err = neap_loop_start_timer(task->rt->loop, &task->timer, ms);

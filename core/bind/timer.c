@@ -62,6 +62,7 @@ static int timer_start(lua_State *L) {
   lua_Number seconds = luaL_checknumber(L, 2);
   if (box->rt->loop == NULL || !neap_link_is_linked(&box->born.link))
     return neap_push_status(L, NEAP_ECLOSED);
+  uv_update_time(&box->rt->loop->uv); /* the turn may have been a long one */
   double ms = seconds > 0 ? ceil(seconds * 1e3) : 0;
   return neap_push_status(
     L, neap_loop_start_timer(box->rt->loop, &box->timer,
