@@ -175,7 +175,7 @@ function pipeline.compile(app, core)
     if values == "bad" then
       return response.send(req, response.refuse(400, "the path is badly encoded"))
     end
-    local env = request.prepare(env_of(req), req, env_mt)
+    local env <close> = request.prepare(env_of(req), req, env_mt)
     local run, entry = not_found, nil
     local ws = leaf and leaf.entries.WS
     if ws and req:is_upgrade() then
@@ -187,7 +187,6 @@ function pipeline.compile(app, core)
     end
     if values and entry then env.params = router.params(entry, values) end
     finish(app, core, req, run, entry)
-    request.finish(env)
   end
 
   local unknown_host = refusal(421, "this server does not answer that host name")

@@ -85,8 +85,10 @@ local LAZY = {
   ctx = function() return {} end,
   headers = function(env) return read_headers(env._req) end,
   cookies = function(env) return request.parse_cookies(env._req:header "cookie" or "") end,
-  scope = function(_, parent)
-    return scope.new { label = "request", parent = parent }
+  scope = function(env, parent)
+    local own = scope.new { label = "request", parent = parent }
+    if rawget(env, "_is_over") then own:close() end
+    return own
   end,
 }
 
@@ -95,6 +97,7 @@ local LAZY = {
 ---@return table env_mt
 function request.make_env_mt(parent)
   return {
+    __close = request.finish,
     __index = function(env, key)
       local make = LAZY[key]
       if not make then return nil end
@@ -115,9 +118,11 @@ function request.prepare(env, req, env_mt)
   return setmetatable(env, env_mt)
 end
 
---- Ends what the request opened: its scope, if anyone asked for it.
+--- Ends what the request opened: its scope, if anyone asked for it. It is the
+--- __close of env, so that it runs also when the task is closed while it waits.
 ---@param env table
 function request.finish(env)
+  env._is_over = true
   local own = rawget(env, "scope")
   if own then own:close() end
 end
