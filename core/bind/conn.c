@@ -117,25 +117,54 @@ static int conn_close_scope(lua_State *L) {
   return 0;
 }
 
+static int anchor(lua_State *L) {
+  neap_conn_box *box = lua_touserdata(L, 1);
+  box->slot = neap_ref(box->rt, L);
+  return 0;
+}
+
+/* Where there is something that must hear of the end, the handle comes back to
+ * life until then. */
+static bool is_kept(lua_State *L, neap_conn_box *box) {
+  bool has_life = lua_getiuservalue(L, 1, NEAP_CONN_LIFE) == LUA_TTABLE;
+  lua_settop(L, 1);
+  if (!has_life && !neap_route_has(box->route, NEAP_HANDLER_CLOSE))
+    return false;
+  if (box->slot != LUA_NOREF)
+    return true;
+  lua_pushcfunction(L, anchor);
+  lua_pushvalue(L, 1);
+  bool kept = lua_pcall(L, 1, 0, 0) == LUA_OK;
+  lua_settop(L, 1);
+  return kept;
+}
+
 /* Only a detached one gets here while the state lives: nobody remembers it,
  * so it is closed, and counted as abandoned. It never calls Lua. */
+static void abandon(lua_State *L, neap_conn_box *box) {
+  neap_conn *conn = box->conn;
+  if (!is_kept(L, box)) {
+    box->conn = NULL;
+    conn->peer = NULL;
+  }
+  if (conn->state == NEAP_CONN_OPEN)
+    neap_orphan_note(box->rt, conn);
+  neap_conn_linger(conn, false);
+  neap_conn_close(conn, NEAP_CAUSE_ABANDONED, NEAP_BY_LOCAL, 1001, NULL, 0);
+}
+
 static int conn_gc(lua_State *L) {
   neap_conn_box *box = neap_conn_check(L, 1);
-  neap_conn *conn = box->conn;
   if (box->rt->loop == NULL)
     return 0;
-  box->conn = NULL;
   box->receiver = NULL;
   neap_inbox_clear(&box->inbox, &box->rt->loop->census);
-  if (conn) {
-    conn->peer = NULL;
-    if (conn->state == NEAP_CONN_OPEN)
-      neap_orphan_note(box->rt, conn);
-    neap_conn_linger(conn, false);
-    neap_conn_close(conn, NEAP_CAUSE_ABANDONED, NEAP_BY_LOCAL, 1001, NULL, 0);
-  }
+  if (box->conn)
+    abandon(L, box);
+  if (box->conn)
+    return 0;
   if (box->route)
-    neap_route_leave(box->route);
+    neap_route_release(box->route);
   box->route = NULL;
   return 0;
 }

@@ -183,9 +183,10 @@ static void take_messages(neap_runtime *rt, lua_State *L, void *arg) {
   neap_conn_box *box = arg;
   neap_event event;
   (void)rt;
+  push_handle(L, box); /* a handler may drop the last other reference */
   while (neap_conn_next(box->conn, &event)) {
-    lua_settop(L, 0);
     take_message(box, &event);
+    lua_settop(L, 1);
   }
 }
 

@@ -81,6 +81,8 @@ static dial_box *new_dial(lua_State *L, neap_runtime *rt) {
   *box = (dial_box){.peer.kind = NEAP_PEER_DIAL, .rt = rt, .status = 1};
   luaL_setmetatable(L, CLASS);
   box->route = neap_route_retain(route);
+  lua_pushvalue(L, -1);
+  neap_weak_set(L, box);
   return box;
 }
 
@@ -197,6 +199,8 @@ static void take_answer(neap_runtime *rt, lua_State *L, void *arg) {
   const struct answer *answer = arg;
   dial_box *box = answer->conn->peer;
   neap_http_head head = *answer->head;
+  if (neap_weak_get(L, box) != LUA_TUSERDATA)
+    return; /* being collected: its finaliser ends the attempt */
   if (neap_handshake_check_answer(&head, answer->src, box->key)) {
     char text[MESSAGE_MAX];
     snprintf(text, sizeof text, "the server answered %d: %s", head.status,
@@ -240,8 +244,6 @@ static int dial_wait(lua_State *L) {
     lua_settop(L, 1);
     return push_result(L, box);
   }
-  lua_pushvalue(L, 1);
-  neap_weak_set(L, box);
   return neap_task_park(L, &box->waiter, -1, NEAP_ETIMEOUT);
 }
 

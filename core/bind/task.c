@@ -225,6 +225,8 @@ static void resume(neap_task *task, int nargs) {
   task->state = NEAP_TASK_RUNNING;
   if (task->slot == LUA_NOREF)
     neap_task_push(L, task); /* its scope may be dropped while it runs */
+  else if (task->done)
+    neap_task_push_borrower(L, task); /* and so may the handle */
   rt->current = task;
   int status = lua_resume(task->co, L, nargs, &count);
   rt->current = NULL;

@@ -305,10 +305,15 @@ static void release_session(neap_conn *conn) {
     neap_buffer_release(&conn->head);
     return;
   }
-  conn->is_clean = neap_session_close_sent(&conn->session) &&
-                   neap_session_close_received(&conn->session);
   neap_session_release(&conn->session);
   neap_census_remove(&conn->loop->census, NEAP_CLASS_CONN, 0);
+}
+
+/* Close frames went both ways; ours, the last of the queue, has left. */
+static bool is_clean(const neap_conn *conn) {
+  return conn->is_websocket && neap_session_close_sent(&conn->session) &&
+         neap_session_close_received(&conn->session) &&
+         neap_conn_buffered(conn) == 0;
 }
 
 /* Everything but the memory itself goes here, at once; the event and the free
@@ -317,6 +322,7 @@ void neap_conn_release(neap_conn *conn) {
   if (!neap_conn_is_live(conn))
     return;
   conn->state = NEAP_CONN_CLOSED;
+  conn->is_clean = is_clean(conn);
   neap_link_remove(&conn->dirty);
   neap_deadline_disarm(&conn->deadline);
   neap_deadline_disarm(&conn->idle);

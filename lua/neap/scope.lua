@@ -297,13 +297,12 @@ local function first_held(self)
   end
 end
 
--- A scope that the script has dropped, or the connection that it is of. A
--- finaliser calls no hooks, so the house ends what there is.
+-- A scope that the script has dropped: a finaliser calls no hooks, so the house
+-- ends what there is. A connection's is ended by the end of its connection.
 scope_mt.__gc = function(self)
   if not is_open(self) then return end
-  if self.of_conn then
-    leaks.note_held(self.of_conn, first_held(self))
-  elseif self.token then
+  if self.of_conn then return leaks.note_held(self.of_conn, first_held(self)) end
+  if self.token then
     local age = core.now() - self.began
     leaks.scope(scope.house, self.label_text, self.token:site(), age, first_held(self))
   end
