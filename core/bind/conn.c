@@ -127,8 +127,10 @@ static int anchor(lua_State *L) {
  * life until then. */
 static bool is_kept(lua_State *L, neap_conn_box *box) {
   bool has_life = lua_getiuservalue(L, 1, NEAP_CONN_LIFE) == LUA_TTABLE;
+  bool has_handler =
+    box->route && neap_route_has(box->route, NEAP_HANDLER_CLOSE);
   lua_settop(L, 1);
-  if (!has_life && !neap_route_has(box->route, NEAP_HANDLER_CLOSE))
+  if (!has_life && !has_handler)
     return false;
   if (box->slot != LUA_NOREF)
     return true;
@@ -164,7 +166,7 @@ static int conn_gc(lua_State *L) {
   if (box->conn)
     return 0;
   if (box->route)
-    neap_route_release(box->route);
+    neap_route_leave(box->route);
   box->route = NULL;
   return 0;
 }
