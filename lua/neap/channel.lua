@@ -46,7 +46,7 @@ function channel.new(size)
   self.receivers = wait.place(function(value) put_back(self, value) end)
   self.senders = wait.place()
   local own = scope.current()
-  if own and own.state ~= "closed" then entry.keep(own, self) end
+  if own then entry.keep(own, self) end
   return self
 end
 
@@ -117,7 +117,6 @@ function methods:close()
 end
 
 mt.__close = methods.close
-mt.__gc = entry.forget
 
 function mt:__tostring()
   return ("neap.channel (%s)"):format(self.is_closed and "closed" or self:count())

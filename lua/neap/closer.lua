@@ -109,6 +109,7 @@ end
 
 local function conclude(self)
   self.state = "closed"
+  if self.kept then entry.close_kept(self) end
   if self.token then self.token:close() end
   for _, place in ipairs(self.places) do entry.unlink(place) end
   if self.done then self.done:wake_all(true) end

@@ -47,25 +47,36 @@ function entry.unlink(self)
   return true
 end
 
-local function close_kept(self)
-  local value = self.box[1]
-  if value then value:close() end
-end
+local kept_count = 0
 
---- Closes `value` when the scope ends, unless the script has dropped it by then;
---- its __gc calls entry.forget.
+--- Closes `value` after all else when the scope ends, unless the script has
+--- dropped it by then: the scope does not hold it.
 ---@param scope table
 ---@param value table
 function entry.keep(scope, value)
-  local box = setmetatable({ value }, { __mode = "v" })
-  value.kept = entry.link(scope, { kind = "kept", box = box, finish = close_kept })
+  if scope.state == "closed" then return end
+  kept_count = kept_count + 1
+  scope.kept = scope.kept or setmetatable({}, { __mode = "k" })
+  scope.kept[value] = kept_count
+  value.keeper = scope
 end
 
 --- Undoes entry.keep.
 ---@param value table
 function entry.forget(value)
-  if value.kept then entry.unlink(value.kept) end
-  value.kept = nil
+  if value.keeper then value.keeper.kept[value] = nil end
+  value.keeper = nil
+end
+
+--- Closes what entry.keep has noted, the last one first.
+---@param scope table
+function entry.close_kept(scope)
+  local kept = {}
+  for value, number in pairs(scope.kept or kept) do
+    kept[#kept + 1] = { value = value, number = number }
+  end
+  table.sort(kept, function(a, b) return a.number > b.number end)
+  for _, each in ipairs(kept) do entry.attempt(each.value.close, each.value) end
 end
 
 --- Returns the entries of a scope, the last one first.

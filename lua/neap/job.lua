@@ -78,6 +78,19 @@ function job.run_in_house(fn, ...)
   return self
 end
 
+-- The tasks of finalisers -> true. A finaliser may run in the midst of anything,
+-- so it leaves the house's own list alone.
+local loose = {}
+job.loose = loose
+
+--- Starts a task for a finaliser.
+---@param fn function
+function job.run_loose(fn, ...)
+  local self = { kind = "task", of = house, is_loose = true }
+  self.task = core.task(self, fn, ...)
+  if self.task then loose[self] = true end
+end
+
 -- ---- what ends with its task
 
 --- Keeps `self` (with a method close) until it is dropped or the running task
@@ -116,11 +129,12 @@ end
 
 core.hook("task_end", function(task, ok, err, trace)
   local self = core.owner(task)
+  loose[self] = nil
   entry.unlink(self)
   let_go(self)
   if self.ended then self.ended:wake_all(true) end
   if not ok and not self.is_callback then entry.attempt(report, self.of, err, trace) end
-  count(self.of, -1)
+  if not self.is_loose then count(self.of, -1) end
 end)
 
 local function wait_for_end(self, seconds)

@@ -31,7 +31,7 @@ function lock.new()
     if is_given then pass_on(self) end
   end)
   local own = scope.current()
-  if own and own.state ~= "closed" then entry.keep(own, self) end
+  if own then entry.keep(own, self) end
   return self
 end
 
@@ -94,7 +94,6 @@ function methods:close()
 end
 
 mt.__close = methods.close
-mt.__gc = entry.forget
 
 function mt:__tostring()
   return ("neap.lock (%s)"):format(

@@ -307,7 +307,7 @@ scope_mt.__gc = function(self)
     leaks.scope(scope.house, self.label_text, self.token:site(), age, first_held(self))
   end
   if self.last then
-    job.run_in_house(closer.begin, self, { cause = "cancelled" })
+    job.run_loose(closer.begin, self, { cause = "cancelled" })
   else
     closer.begin(self, { cause = "cancelled" })
   end

@@ -9,8 +9,10 @@ local server = require "spec.support.server"
 local socket = require "socket"
 local ws = require "spec.support.ws"
 
+-- What is measured here is a build that people run, not one under a tool.
+if (os.getenv "NEAP_PRELOAD" or "") ~= "" or os.getenv "NEAP_WRAP" then return end
+
 local LONG = os.getenv "NEAP_LONG" ~= nil
-local SLOW = (os.getenv "NEAP_PRELOAD" or "") ~= "" or os.getenv "NEAP_WRAP"
 
 local SCRIPT = [[
   local neap = require "neap"
@@ -71,7 +73,7 @@ describe("more clients than descriptors", function()
     local before = cpu_of(running.pid)
     socket.sleep(2)
     local used = (cpu_of(running.pid) - before) / 2
-    if not SLOW then assert.is_true(used < 0.05, ("%.1f %% CPU"):format(used * 100)) end
+    assert.is_true(used < 0.05, ("%.1f %% CPU"):format(used * 100))
     for _, tcp in ipairs(crowd) do tcp:close() end
     socket.sleep(1)
     local peer <close> = ws.connect(running.port, "/")
@@ -114,7 +116,7 @@ describe("a crowd that vanishes at once", function()
       peer.tcp:setoption("linger", { on = true, timeout = 0 })
       peer.tcp:close()
     end
-    assert.is_true(wait_for(running, "conn", 0, SLOW and 5 or 1))
+    assert.is_true(wait_for(running, "conn", 0, 1))
     assert.equal(0, census(running).frame_buffer.bytes)
   end)
 end)
