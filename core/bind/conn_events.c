@@ -314,9 +314,16 @@ static void on_head(neap_conn *conn, const neap_http_head *head,
     neap_request_arrived(conn, head, src, len);
 }
 
+static void forget(neap_conn *conn);
+
 static void on_closed(neap_conn *conn, const neap_why *why) {
   neap_conn_box *box = box_of(conn);
   neap_peer *peer = conn->peer;
+  neap_runtime *rt = conn->loop->peer;
+  if (rt->is_closing) {
+    forget(conn);
+    return;
+  }
   if (peer->kind == NEAP_PEER_DIAL)
     neap_dial_failed(conn, why);
   else if (peer->kind == NEAP_PEER_REQUEST)
@@ -349,10 +356,22 @@ void neap_conn_start_route(neap_conn_box *box, lua_State *L, int request) {
   neap_task_start_later(task, 2);
 }
 
+/* Without Lua: what is left is the route that the handle still has. */
+static void forget(neap_conn *conn) {
+  neap_conn_box *box = box_of(conn);
+  conn->peer = NULL;
+  if (box == NULL)
+    return;
+  box->conn = NULL;
+  if (box->route)
+    neap_route_leave(box->route);
+  box->route = NULL;
+}
+
 void neap_conns_forget(neap_runtime *rt) {
   neap_link *list = &rt->loop->census.tally[NEAP_CLASS_STREAM].living;
   for (neap_link *l = list->next; l != list; l = l->next)
-    NEAP_CONTAINER(l, neap_conn, born.link)->peer = NULL;
+    forget(NEAP_CONTAINER(l, neap_conn, born.link));
 }
 
 const neap_conn_events neap_conn_events_lua = {

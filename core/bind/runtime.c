@@ -204,6 +204,7 @@ static int close_runtime(lua_State *L) {
   neap_runtime *rt = lua_touserdata(L, 1);
   if (rt->loop == NULL)
     return 0;
+  rt->is_closing = true;
   neap_conns_forget(rt);
   neap_orphans_free(rt);
   neap_signals_close(rt);

@@ -57,6 +57,7 @@ typedef struct neap_runtime {
   uint64_t roads;  /* how often Lua was called */
   uint64_t roads_at_rest;
   bool is_running;
+  bool is_closing; /* the state goes: Lua is not called any more */
   bool without_sites;
   bool is_hooked; /* the watchdog has set a hook */
   struct neap_watchdog *watchdog;
