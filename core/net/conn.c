@@ -2,11 +2,9 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "net/conn_internal.h"
@@ -135,38 +133,6 @@ int neap_conn_upgrade(neap_conn *conn, neap_settings *settings,
   neap_settings_release(conn->settings);
   conn->settings = settings;
   return neap_conn_open(conn, NEAP_SERVER, NULL);
-}
-
-int neap_conn_answer(neap_conn *conn, const neap_http_answer *answer) {
-  if (conn->state > NEAP_CONN_ANSWER)
-    return NEAP_ECLOSED;
-  char date[40];
-  time_t now = time(NULL);
-  struct tm tm;
-  strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
-  int err = neap_http_write_answer(neap_conn_cork(conn), answer, date);
-  if (err) {
-    neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
-    return err;
-  }
-  conn->state = NEAP_CONN_CLOSING;
-  neap_loop_arm(conn->loop, &conn->write, NEAP_DEADLINE_WRITE,
-                conn->settings->write ? conn->settings->write : CLOSE_MS);
-  neap_deadline_disarm(&conn->deadline);
-  neap_conn_update_interest(conn);
-  neap_conn_mark_dirty(conn);
-  return NEAP_OK;
-}
-
-void neap_conn_refuse(neap_conn *conn, int status, const char *text) {
-  char body[256];
-  int len = snprintf(body, sizeof body, "%s\n", text);
-  static const char type[] = "Content-Type: text/plain; charset=utf-8\r\n";
-  neap_conn_answer(conn, &(neap_http_answer){.status = status,
-                                             .headers = type,
-                                             .headers_len = sizeof type - 1,
-                                             .body = body,
-                                             .body_len = (size_t)len});
 }
 
 static void remember_cause(neap_conn *conn, enum neap_cause cause,

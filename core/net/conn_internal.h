@@ -13,8 +13,6 @@ void neap_conn_begin_closing(neap_conn *conn, enum neap_cause cause,
                              enum neap_by by, uint16_t code, const char *reason,
                              size_t reason_len);
 void neap_conn_arm_open(neap_conn *conn);
-/* A head that is wrong gets its answer without the binding. */
-void neap_conn_refuse(neap_conn *conn, int status, const char *text);
 /* Ends the connection if its closing has done all it waits for. */
 void neap_conn_finish(neap_conn *conn);
 
@@ -27,6 +25,12 @@ int neap_conn_open(neap_conn *conn, enum neap_role role,
 
 /* dialer.c: the socket says how the connecting went. */
 void neap_conn_connected(neap_conn *conn);
+
+/* conn_http.c */
+/* What came is the head of a request or answer, or a part of it. */
+void neap_conn_read_head(neap_conn *conn, uint8_t *bytes, size_t len);
+/* A head that is wrong gets its answer without the binding. */
+void neap_conn_refuse(neap_conn *conn, int status, const char *text);
 
 /* conn_read.c */
 void neap_conn_on_ready(neap_conn *conn, int status, int events);

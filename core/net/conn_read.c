@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "net/conn_internal.h"
-#include "proto/handshake.h"
 #include "proto/status.h"
 
 /* Re-arming at each byte would cost more than the byte: a deadline may act
@@ -167,59 +166,6 @@ void neap_conn_resume(neap_conn *conn) {
   neap_conn_mark_dirty(conn);
 }
 
-/* What follows the head is kept first, since the answer may come at once; the
- * event borrows the head's bytes, so they are dropped last. */
-static void on_head(neap_conn *conn, const neap_http_head *head, uint8_t *bytes,
-                    size_t len, size_t size) {
-  neap_buffer held = conn->head;
-  conn->head = (neap_buffer){0};
-  if (neap_buffer_append(&conn->head, bytes + size, len - size)) {
-    neap_buffer_release(&held);
-    neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
-    return;
-  }
-  conn->state = NEAP_CONN_ANSWER;
-  conn->wants_upgrade = neap_handshake_is_upgrade(head, (const char *)bytes);
-  conn->is_reading = true;
-  conn->loop->events->head(conn, head, (const char *)bytes, size);
-  conn->is_reading = false;
-  neap_buffer_release(&held);
-}
-
-static int parse(const neap_conn *conn, neap_http_head *head,
-                 const uint8_t *bytes, size_t len) {
-  size_t limit = conn->settings->header;
-  return conn->is_client
-           ? neap_http_read_response(head, (const char *)bytes, len, limit)
-           : neap_http_read_request(head, (const char *)bytes, len, limit);
-}
-
-/* A head that came whole is read where it lies; one that did not is copied. */
-static void read_head(neap_conn *conn, uint8_t *bytes, size_t len) {
-  neap_http_head head;
-  int err = NEAP_OK;
-  if (conn->head.len) {
-    err = neap_buffer_append(&conn->head, bytes, len);
-    bytes = conn->head.data;
-    len = conn->head.len;
-  }
-  int size = err ? err : parse(conn, &head, bytes, len);
-  if (size == 0 && conn->head.len == 0)
-    err = neap_buffer_append(&conn->head, bytes, len);
-  if (err)
-    neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
-  else if (size < 0 && conn->is_client)
-    neap_conn_abort(conn, NEAP_CAUSE_PROTOCOL, NEAP_BY_PEER);
-  else if (size < 0)
-    neap_conn_refuse(conn, head.status, head.error);
-  else if (size > 0)
-    on_head(conn, &head, bytes, len, (size_t)size);
-  neap_conn_uncork(conn);
-  neap_conn_update_interest(conn); /* most answers came at once: no change */
-  if (neap_conn_is_live(conn))
-    neap_conn_finish(conn);
-}
-
 static void on_eof(neap_conn *conn) {
   conn->is_eof = true;
   if (conn->state == NEAP_CONN_OPEN)
@@ -241,7 +187,7 @@ void neap_conn_readable(neap_conn *conn) {
   } else if (n == 0) {
     on_eof(conn);
   } else if (conn->state == NEAP_CONN_HEAD) {
-    read_head(conn, bytes, (size_t)n);
+    neap_conn_read_head(conn, bytes, (size_t)n);
   } else if (conn->is_websocket && conn->state <= NEAP_CONN_CLOSING) {
     if (conn->state == NEAP_CONN_OPEN)
       touch(conn);
