@@ -4,8 +4,12 @@ local core = require "neap.core"
 local drain = require "neap.drain"
 local json = require "neap.json"
 local log = require "neap.log"
+local middleware = require "neap.middleware"
+local mount = require "neap.mount"
 local options = require "neap.options"
+local order = require "neap.order"
 local pipeline = require "neap.pipeline"
+local plan = require "neap.plan"
 local request = require "neap.request"
 local router = require "neap.router"
 local scope = require "neap.scope"
@@ -39,9 +43,9 @@ function app.new(given)
     options = own,
     where = site.caller(),
     scope = scope.new { label = "app", on_error = log_error },
-    router = router.new(),
+    router = router.new(), -- its own paths alone, so that a clash is told at its line
+    items = {}, -- middleware, routes and mounts, in the order of registration
     routes = {},
-    middleware = {},
     listeners = {},
     draining = false,
   }, mt)
@@ -59,36 +63,57 @@ function mt:__tostring()
 end
 
 local function refuse_late(self)
-  if self.make_handler then
+  if self.is_frozen then
     site.fail("routes and middleware are registered before the app listens")
   end
 end
 
+local function add_item(self, kind, item)
+  item.kind, item.where = kind, site.caller()
+  table.insert(self.items, item)
+  return self
+end
+
 --- Registers middleware for the routes that follow it.
----@param name string|function a name for the log, or the function itself
----@param run function|nil fn(req, next) returns an answer
+---@param name string|function|table a name for the log, or the middleware itself
+---@param run function|table|nil fn(req, next) returns an answer; or one of neap.middleware
 ---@return table app
 function methods:use(name, run)
   refuse_late(self)
-  if type(name) == "function" and run == nil then
-    name, run = "at " .. (site.caller() or "?"), name
+  if type(name) ~= "string" and run == nil then
+    name, run = nil, name
   end
-  site.expect(name, "string", "the middleware's name")
-  site.expect(run, "function", "middleware")
-  table.insert(self.middleware, { name = name, run = run })
-  return self
+  site.expect(name, "string or nil", "the middleware's name")
+  local item = middleware.read(run, self.scope)
+  item.name = name or item.name
+  item.label = "middleware " .. (item.name or "at " .. (site.caller() or "?"))
+  return (add_item(self, "middleware", item))
 end
 
 local function add_route(self, method, path, route)
   refuse_late(self)
   site.expect(path, "string", "the path")
-  route.where = site.caller()
-  route.depth = #self.middleware
-  route.label = (method == "*" and "any" or method:lower()) .. " " .. path
+  route.where, route.method, route.path = site.caller(), method, path
+  if method == "*" then route.verb = "any" end
   local entry, message = self.router:add(method, path, route)
   if not entry then site.fail("%s", message) end
   table.insert(self.routes, route)
-  return self
+  return (add_item(self, "route", route))
+end
+
+--- Serves another app beneath `prefix`: its routes, middleware and files, with
+--- its own options. It ends with this one.
+---@param prefix string "/api", or with parameters "/:room"
+---@param other table an app that is mounted nowhere else and does not listen
+---@return table app
+function methods:mount(prefix, other)
+  refuse_late(self)
+  site.expect(prefix, "string", "the prefix")
+  if not app.is_app(other) then
+    site.fail("app:mount needs an app behind its prefix, not a %s", type(other))
+  end
+  mount.enter(self, other, prefix)
+  return (add_item(self, "mount", { prefix = prefix:gsub("(.)/$", "%1"), app = other }))
 end
 
 local CALLBACKS = { "accept", "open", "message", "writable", "draining", "close", "error" }
@@ -181,13 +206,6 @@ function methods.census(_, how)
   return require("neap.census")(how)
 end
 
--- Options in force: defaults, then the script's, then the command's --set.
-local function settle(self)
-  local over = serve.command.set or {}
-  self.settled = options.merge(options.defaults(), self.options, over)
-  return self.settled
-end
-
 -- Routes with the same options share one settings object.
 local function settings_maker()
   local made = {}
@@ -209,17 +227,37 @@ local function make_core_route(route, settings, above)
   }
 end
 
+-- Gives every route of one app in the plan its settings.
+local function settle_route(route, settings_for)
+  local room = route.room
+  local own = options.merge(room.options, route.options or {})
+  route.origins = own.origins
+  if not route.handler then
+    route.core = make_core_route(route, settings_for(own), room.app.scope)
+  end
+end
+
+--- Lays out the app, and the apps mounted in it, and finds what is wrong.
+---@param self table the app
+---@return table plan
+function app.lay_out(self)
+  local laid = plan.make(self, serve.command.set)
+  self.settled = laid.rooms[1].options
+  return laid
+end
+
 -- Freezes the app: every route gets its settings and its chain.
 local function compile(self)
-  local flat, settings_for = settle(self), settings_maker()
-  for _, route in ipairs(self.routes) do
-    local own = options.merge(flat, route.options or {})
-    route.origins = own.origins
-    if not route.handler then route.core = make_core_route(route, settings_for(own), self.scope) end
+  mount.refuse_alone(self)
+  local laid, settings_for = app.lay_out(self), settings_maker()
+  order.check(laid)
+  for _, route in ipairs(laid.routes) do settle_route(route, settings_for) end
+  for _, room in ipairs(laid.rooms) do
+    room.app.scope.cancel_timeout = room.options["timeouts.cancel"]
+    room.app.is_frozen = true
   end
-  self.settings = settings_for(flat)
-  self.scope.cancel_timeout = flat["timeouts.cancel"]
-  self.make_handler = pipeline.compile(self, core)
+  self.settings = settings_for(self.settled)
+  self.make_handler = pipeline.compile(self, laid, core)
 end
 
 --- Compiles an app for a listener that is not one of its own.
@@ -246,6 +284,7 @@ end
 ---@return integer status what the process should exit with
 function methods:run(how)
   site.expect(how, "table or nil", "app:run's options")
+  if not self.make_handler then compile(self) end
   return (serve.run(self, how or {}))
 end
 
@@ -253,8 +292,8 @@ end
 ---@param how table|nil {deadline = seconds}, `timeouts.drain` by default
 ---@return boolean
 function methods:drain(how)
-  local flat = self.settled or settle(self)
-  return drain.start(self, how and how.deadline or flat["timeouts.drain"])
+  if not self.settled then app.lay_out(self) end
+  return drain.start(self, how and how.deadline or self.settled["timeouts.drain"])
 end
 
 --- Stops at once: every connection is dropped.

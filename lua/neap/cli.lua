@@ -260,10 +260,13 @@ local function run(parsed)
   local ok, app = load_script(parsed)
   if not ok then return fail(app) end
   if serve.has_run then return serve.status end
-  if not require("neap.app").is_app(app) then
+  local apps = require "neap.app"
+  if not apps.is_app(app) then
     return fail(("%s:%d: the script returns no app; end it with: return app")
       :format(parsed.script, last_line(parsed.script)))
   end
+  local is_sound, wrong = pcall(apps.prepare, app)
+  if not is_sound then return fail(with_place(parsed.script, wrong)) end
   return app:run()
 end
 

@@ -34,6 +34,14 @@ local function count(self, change)
   end
 end
 
+--- Counts the tasks of a scope, which had none above it, in `above` as well.
+---@param self table
+---@param above table
+function job.settle_below(self, above)
+  rooted[self] = nil
+  count(above, self.tasks)
+end
+
 --- Tells a task of its cancellation.
 ---@param self table
 function job.cancel(self)

@@ -29,11 +29,30 @@ local function checked(what, value)
   return fail_internally()
 end
 
-local function link(middleware, inner)
-  local run, what = middleware.run, "middleware " .. middleware.name
-  return function(req)
-    return checked(what, run(req, inner))
+local function traceback(err)
+  return { message = tostring(err), trace = debug.traceback(nil, 2) }
+end
+
+local function report_error(what, where, req, failure)
+  local known = type(failure) == "table" and failure or { message = tostring(failure) }
+  log.error(("error in %s: %s"):format(what, known.message),
+    { at = where, remote = req.remote, trace = known.trace })
+  return fail_internally()
+end
+
+-- Runs one step. Its error ends here, in the log, and the middleware above it
+-- gets a 500, as it would get any other answer.
+local function guarded(what, where, run)
+  return function(req, inner)
+    local ok, value = xpcall(run, traceback, req, inner)
+    if not ok then return report_error(what, where, req, value) end
+    return checked(what, value)
   end
+end
+
+local function link(middleware, inner)
+  local run = guarded(middleware.label, middleware.where, middleware.run)
+  return function(req) return run(req, inner) end
 end
 
 -- Wraps `last` into the first `count` middleware; `last` itself when there is none.
@@ -43,10 +62,7 @@ local function chain(middleware, count, last)
 end
 
 local function http_end(route)
-  local handler, what = route.handler, ("handler %s"):format(route.label)
-  return function(req)
-    return checked(what, handler(req))
-  end
+  return guarded("handler " .. route.label, route.where, route.handler)
 end
 
 -- The first of the server's protocols that the client offers (RFC 6455 4.2.2).
@@ -69,46 +85,6 @@ local function ask(route, req)
   return false, response.refuse(403)
 end
 
-local function ws_end(route)
-  local protocols = route.protocols
-  return function(req)
-    local is_in, result = ask(route, req)
-    if not is_in then return result end
-    local protocol = protocols and choose_protocol(protocols, req:header "sec-websocket-protocol")
-    return response.upgrade(result, protocol)
-  end
-end
-
-local function refusal(status, message, headers)
-  return function() return response.refuse(status, message, headers) end
-end
-
-local function not_upgraded(route, all)
-  local headers = { Upgrade = "websocket", ["Sec-WebSocket-Version"] = "13" }
-  return chain(all, route.depth, refusal(426, "this path speaks WebSocket", headers))
-end
-
--- Gives each entry of a leaf its chain, and the leaf the answers for other methods.
-local function compile_leaf(leaf, all)
-  for method, entry in pairs(leaf.entries) do
-    local route = entry.route
-    local last = method == "WS" and ws_end(route) or http_end(route)
-    entry.run = chain(all, route.depth, last)
-  end
-  local ws = leaf.entries.WS
-  leaf.not_upgraded = ws and not_upgraded(ws.route, all)
-  leaf.not_allowed = chain(all, #all, refusal(405, nil, { Allow = router.allow(leaf) }))
-end
-
--- Picks the chain for a request that asks for no upgrade, and its entry.
-local function choose_http(leaf, method)
-  local entries = leaf.entries
-  local entry = entries[method] or (method == "HEAD" and entries.GET) or entries["*"]
-  if entry then return entry.run, entry end
-  if leaf.not_upgraded and (method == "GET" or method == "HEAD") then return leaf.not_upgraded end
-  return leaf.not_allowed
-end
-
 local function refuse_upgrade(app, route, req)
   if app.draining then
     return response.refuse(503, "the server is stopping", { ["Retry-After"] = "5" })
@@ -123,16 +99,59 @@ local function refuse_upgrade(app, route, req)
   return response.refuse(status, message, headers)
 end
 
-local function traceback(err)
-  return { message = tostring(err), trace = debug.traceback(nil, 2) }
+local function ws_end(app, route)
+  local protocols = route.protocols
+  return guarded("accept of " .. route.label, route.where, function(req)
+    local refused = refuse_upgrade(app, route, req)
+    if refused then return refused end
+    local is_in, result = ask(route, req)
+    if not is_in then return result end
+    local protocol = protocols and choose_protocol(protocols, req:header "sec-websocket-protocol")
+    return response.upgrade(result, protocol)
+  end)
 end
 
-local function run_chain(run, req, label, where)
-  local ok, answer = xpcall(run, traceback, req)
-  if ok then return answer end
-  log.error(("error in %s: %s"):format(label, answer.message),
-    { at = where, remote = req.remote, trace = answer.trace })
-  return fail_internally()
+local function refusal(status, message, headers)
+  return function() return response.refuse(status, message, headers) end
+end
+
+local function not_upgraded(route)
+  local headers = { Upgrade = "websocket", ["Sec-WebSocket-Version"] = "13" }
+  return chain(route.room.chain, route.depth,
+    refusal(426, "this path speaks WebSocket", headers))
+end
+
+-- Behind what answers all of its paths nothing else runs, also not for a 405.
+local function chain_of_405(leaf)
+  local deepest, depth
+  for _, entry in pairs(leaf.entries) do
+    local route = entry.route
+    if route.terminal then return route.room, route.depth end
+    if not deepest or route.depth > depth then deepest, depth = route.room, route.depth end
+  end
+  return deepest, #deepest.chain
+end
+
+-- Gives each entry of a leaf its chain, and the leaf the answers for other methods.
+local function compile_leaf(app, leaf)
+  for method, entry in pairs(leaf.entries) do
+    local route = entry.route
+    local last = method == "WS" and ws_end(app, route) or http_end(route)
+    entry.run = chain(route.room.chain, route.depth, last)
+  end
+  local ws = leaf.entries.WS
+  leaf.not_upgraded = ws and not_upgraded(ws.route)
+  local room, depth = chain_of_405(leaf)
+  leaf.not_allowed = chain(room.chain, depth, refusal(405, nil, { Allow = router.allow(leaf) }))
+end
+
+-- Picks the chain for a request that asks for no upgrade, and its entry.
+local function choose_http(leaf, method)
+  local entries = leaf.entries
+  local entry = entries[method] or (method == "HEAD" and entries.GET) or entries["*"]
+  if entry then return entry.run, entry end
+  if leaf.not_upgraded and (method == "GET" or method == "HEAD") then return leaf.not_upgraded end
+  return leaf.not_allowed
 end
 
 -- Sends what the chain answered; a wrong header shows only here.
@@ -146,45 +165,62 @@ local function conclude(app, core, req, answer, entry)
 end
 
 local function finish(app, core, req, run, entry)
-  local route = entry and entry.route
-  local label = route and route.label or "middleware"
-  local answer = run_chain(run, req, label, route and route.where)
+  local answer = run(req)
   local ok, err = pcall(conclude, app, core, req, answer, entry)
   if ok then return end
+  local label = entry and entry.route.label or "middleware"
   log.error(("wrong answer from %s: %s"):format(label, tostring(err)))
   response.send(req, fail_internally())
 end
 
-local function compile(app)
-  local all = app.middleware
-  for _, leaf in ipairs(app.router.leaves) do compile_leaf(leaf, all) end
-  return chain(all, #all, refusal(404))
+-- What answers paths without a route: each set of middleware is chained once.
+local function make_finder_of_404(laid)
+  local made, not_found = {}, refusal(404)
+  return function(path)
+    local steps, key = laid:chain_for(path)
+    made[key] = made[key] or chain(steps, #steps, not_found)
+    return made[key]
+  end
+end
+
+local function choose(leaf, req)
+  local ws = leaf.entries.WS
+  if ws and req:is_upgrade() then return ws.run, ws end
+  return choose_http(leaf, req.method)
+end
+
+-- The scopes of requests stand below the app that their route belongs to.
+local function make_env_mts(laid)
+  local of_room = {}
+  for _, room in ipairs(laid.rooms) do of_room[room] = request.make_env_mt(room.app.scope) end
+  return of_room
 end
 
 --- Compiles the app's routes and returns what makes a listener's handler.
 ---@param app table
+---@param laid table from plan.make
 ---@param core table neap.core
 ---@return function make make(hosts) returns on_request for a listener that answers `hosts`
-function pipeline.compile(app, core)
-  local not_found, routes, env_mt = compile(app), app.router, request.make_env_mt(app.scope)
-  local env_of = core.env
+function pipeline.compile(app, laid, core)
+  local routes, env_of, env_mts = laid.router, core.env, make_env_mts(laid)
+  local root_mt, find_404 = env_mts[laid.rooms[1]], make_finder_of_404(laid)
+  for _, leaf in ipairs(routes.leaves) do compile_leaf(app, leaf) end
+  local root = laid.rooms[1].chain
+  local bad_path = chain(root, #root, refusal(400, "the path is badly encoded"))
 
   local function dispatch(req)
     local path = request.split_target(req.target)
     local leaf, values = routes:find(path)
+    local run, entry
     if values == "bad" then
-      return response.send(req, response.refuse(400, "the path is badly encoded"))
-    end
-    local env <close> = request.prepare(env_of(req), req, env_mt)
-    local run, entry = not_found, nil
-    local ws = leaf and leaf.entries.WS
-    if ws and req:is_upgrade() then
-      local refused = refuse_upgrade(app, ws.route, req)
-      if refused then return response.send(req, refused) end
-      run, entry = ws.run, ws
+      run = bad_path
     elseif leaf then
-      run, entry = choose_http(leaf, req.method)
+      run, entry = choose(leaf, req)
+    else
+      run = find_404(path)
     end
+    local env <close> = request.prepare(env_of(req), req,
+      entry and env_mts[entry.route.room] or root_mt)
     if values and entry then env.params = router.params(entry, values) end
     finish(app, core, req, run, entry)
   end

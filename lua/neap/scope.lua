@@ -79,6 +79,16 @@ local function enter(self, above)
   if above.cancelled_for then closer.cancel(self, above.cancelled_for) end
 end
 
+--- Puts a scope below another as well, and lets it end with that.
+---@param self table
+---@param above table
+function scope.place(self, above)
+  self.parent = above
+  table.insert(self.above, above)
+  if #self.above == 1 then job.settle_below(self, above) end
+  enter(self, above)
+end
+
 local function scopes_above(given)
   local above = {}
   for i, value in ipairs(given.within or {}) do above[i] = to_scope(value) end

@@ -70,7 +70,7 @@ describe("the pipeline", function()
       app:get("/", function() error "secret" end)
       local sent = ask {}
       assert.same({ 500, "Internal Server Error\n" }, { sent.status, sent.body })
-      assert.matches("error in get /: .-pipeline_spec%.lua:%d+: secret", logged[1])
+      assert.matches("error in handler get /: .-pipeline_spec%.lua:%d+: secret", logged[1])
       assert.matches("stack traceback", logged[1])
     end)
 
@@ -150,7 +150,7 @@ describe("the pipeline", function()
     end)
 
     it("stops at one that answers by itself", function()
-      app:use("guard", function(req) return req:reject(401, "who are you?") end)
+      app:use("guard", function(req, _) return req:reject(401, "who are you?") end)
       app:use("a", mark "a")
       app:get("/", text "x")
       app:ws("/ws", function() end)
@@ -165,7 +165,7 @@ describe("the pipeline", function()
     for name, forgetful in pairs {
       ["returns nothing"] = function(req, next) next(req) end,
       ["returns true"] = function(req, next) next(req) return true end,
-      ["returns false"] = function() return false end,
+      ["returns false"] = function(_, _) return false end,
     } do
       it("lets nobody in when one " .. name .. ", and names it", function()
         app:use("outer", function(req, next) return next(req) end)
@@ -181,7 +181,7 @@ describe("the pipeline", function()
     end
 
     it("lets nobody in when one fails", function()
-      app:use("auth", function() error "no database" end)
+      app:use("auth", function(_, _) error "no database" end)
       app:ws("/", function() end)
       local sent, upgraded = knock "/"
       assert.equal(500, sent.status)
@@ -190,7 +190,7 @@ describe("the pipeline", function()
     end)
 
     it("is named by its place when it has no name", function()
-      app:use(function() end)
+      app:use(function(_, _) end)
       app:get("/", text "x")
       ask {}
       assert.matches("middleware at .-pipeline_spec%.lua:%d+ returned nothing", logged[1])

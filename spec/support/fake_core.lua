@@ -114,6 +114,7 @@ local function make_scope()
   function scope_mt.__index:close() self.is_closed = true end
   local scope = {}
   function scope.new(given) return setmetatable(given, scope_mt) end
+  function scope.place(self, above) self.parent = above end
   function scope.install(methods, scope_of)
     function methods.child(self) return scope.new { parent = scope_of(self) } end
   end
