@@ -10,16 +10,14 @@
 #include "bind/watchdog.h"
 #include "proto/status.h"
 
-enum { SIGNALS = 3 };
-
 struct neap_signals {
   neap_runtime *rt;
   int open;
-  uv_signal_t handles[SIGNALS];
+  uv_signal_t handles[NEAP_SIGNALS];
 };
 
-static const int signal_numbers[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
-static const char *const signal_names[SIGNALS] = {"int", "term", "hup"};
+static const int signal_numbers[NEAP_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
+static const char *const signal_names[NEAP_SIGNALS] = {"int", "term", "hup"};
 
 /* core.run(): turns the loop until core.stop(), on the main thread */
 static int loop_run(lua_State *L) {
@@ -74,7 +72,7 @@ static void call_signal(neap_runtime *rt, lua_State *L, void *arg) {
 
 static void on_signal(uv_signal_t *handle, int number) {
   struct neap_signals *signals = handle->data;
-  for (int i = 0; i < SIGNALS && signals->rt->loop; i++)
+  for (int i = 0; i < NEAP_SIGNALS && signals->rt->loop; i++)
     if (signal_numbers[i] == number)
       neap_road(signals->rt, call_signal, (void *)(uintptr_t)signal_names[i]);
 }
@@ -93,8 +91,16 @@ void neap_signals_close(neap_runtime *rt) {
   if (signals == NULL)
     return;
   rt->signals = NULL;
-  for (int i = 0; i < SIGNALS; i++)
+  for (int i = 0; i < NEAP_SIGNALS; i++)
     uv_close((uv_handle_t *)&signals->handles[i], on_signal_closed);
+}
+
+size_t neap_signals_handles(neap_runtime *rt, uv_handle_t *own[NEAP_SIGNALS]) {
+  if (rt->signals == NULL)
+    return 0;
+  for (int i = 0; i < NEAP_SIGNALS; i++)
+    own[i] = (uv_handle_t *)&rt->signals->handles[i];
+  return NEAP_SIGNALS;
 }
 
 static uint64_t opt_ms(lua_State *L, int index, lua_Number otherwise) {
@@ -113,8 +119,8 @@ static int watch_signals(lua_State *L) {
   struct neap_signals *signals = calloc(1, sizeof *signals);
   if (signals == NULL)
     return neap_push_status(L, NEAP_ENOMEM);
-  *signals = (struct neap_signals){.rt = rt, .open = SIGNALS};
-  for (int i = 0; i < SIGNALS; i++) {
+  *signals = (struct neap_signals){.rt = rt, .open = NEAP_SIGNALS};
+  for (int i = 0; i < NEAP_SIGNALS; i++) {
     uv_signal_init(&rt->loop->uv, &signals->handles[i]);
     signals->handles[i].data = signals;
     uv_signal_start(&signals->handles[i], on_signal, signal_numbers[i]);

@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "bind/audit.h"
 #include "bind/census.h"
 #include "bind/codec.h"
 #include "bind/codec_http.h"
@@ -29,6 +30,7 @@ int luaopen_neap_core(lua_State *L) {
   neap_bind_task(L);
   neap_bind_timer(L);
   neap_bind_census(L);
+  neap_bind_audit(L);
   neap_bind_site(L);
   neap_bind_route(L);
   neap_bind_listener(L);

@@ -40,7 +40,7 @@ static void unroot(neap_task *task) {
 
 neap_task *neap_task_new(neap_runtime *rt, lua_State *L) {
   neap_task *task = lua_newuserdatauv(L, sizeof *task, 2);
-  *task = (neap_task){.rt = rt, .slot = LUA_NOREF};
+  *task = (neap_task){.rt = rt, .slot = LUA_NOREF, .born.size = sizeof *task};
   task->timer.fn = on_timeout;
   luaL_setmetatable(L, NEAP_TASK_CLASS);
   task->co = lua_newthread(L);

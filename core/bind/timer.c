@@ -44,7 +44,7 @@ static int timer_new(lua_State *L) {
   if (rt->loop == NULL)
     return neap_push_status(L, NEAP_ECLOSED);
   timer_box *box = lua_newuserdatauv(L, sizeof *box, 1);
-  *box = (timer_box){.timer.fn = on_timer, .rt = rt};
+  *box = (timer_box){.timer.fn = on_timer, .born.size = sizeof *box, .rt = rt};
   luaL_setmetatable(L, CLASS);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, CALLBACK);

@@ -20,14 +20,15 @@ enum { BACKLOG = 4096, BATCH = 64, RETRY_MS = 100 };
 
 static void on_readable(uv_poll_t *poll, int status, int events);
 
-static int open_spare(void) {
-  return open("/dev/null", O_RDONLY | O_CLOEXEC);
+static void take_spare(neap_acceptor *acceptor) {
+  acceptor->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  neap_descriptor_note(&acceptor->loop->descriptors, acceptor->spare);
 }
 
 static void listen_again(neap_timer *timer) {
   neap_acceptor *acceptor = NEAP_CONTAINER(timer, neap_acceptor, retry);
   if (acceptor->spare < 0)
-    acceptor->spare = open_spare();
+    take_spare(acceptor);
   uv_poll_start(&acceptor->poll, UV_READABLE, on_readable);
 }
 
@@ -40,14 +41,14 @@ static void rest(neap_acceptor *acceptor) {
 static void shed(neap_acceptor *acceptor) {
   neap_loop *loop = acceptor->loop;
   if (acceptor->spare >= 0) {
-    close(acceptor->spare);
+    neap_descriptor_close(&loop->descriptors, acceptor->spare);
     int fd = accept4(acceptor->fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0) {
       close(fd);
       loop->shed++;
     }
   }
-  acceptor->spare = open_spare();
+  take_spare(acceptor);
   if (loop->on_starved)
     loop->on_starved(loop->peer);
   rest(acceptor);
@@ -114,10 +115,12 @@ int neap_acceptor_open_fd(neap_acceptor **out, neap_loop *loop, int fd,
   }
   acceptor->loop = loop;
   acceptor->fd = fd;
-  acceptor->spare = open_spare();
+  neap_descriptor_note(&loop->descriptors, fd);
+  take_spare(acceptor);
   acceptor->settings = neap_settings_retain(settings);
   acceptor->retry.fn = listen_again;
   acceptor->poll.data = acceptor;
+  acceptor->born.size = sizeof *acceptor;
   neap_census_open(&loop->census, &acceptor->born, NEAP_CLASS_LISTENER,
                    neap_loop_now(loop));
   uv_poll_start(&acceptor->poll, UV_READABLE, on_readable);
@@ -235,9 +238,8 @@ void neap_acceptor_close(neap_acceptor *acceptor) {
   neap_loop_stop_timer(acceptor->loop, &acceptor->retry);
   neap_census_close(&acceptor->loop->census, &acceptor->born);
   uv_close((uv_handle_t *)&acceptor->poll, on_closed);
-  close(acceptor->fd);
-  if (acceptor->spare >= 0)
-    close(acceptor->spare);
+  neap_descriptor_close(&acceptor->loop->descriptors, acceptor->fd);
+  neap_descriptor_close(&acceptor->loop->descriptors, acceptor->spare);
   if (acceptor->path)
     unlink(acceptor->path);
 }

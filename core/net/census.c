@@ -39,12 +39,14 @@ void neap_census_open(neap_census *census, neap_born *born,
   born->at = now;
   born->class = (uint8_t) class;
   neap_list_append(&census->tally[class].living, &born->link);
-  neap_census_add(census, class, 0);
+  census->tally[class].listed++;
+  neap_census_add(census, class, born->size);
 }
 
 void neap_census_close(neap_census *census, neap_born *born) {
   if (!neap_link_is_linked(&born->link))
     return;
   neap_link_remove(&born->link);
-  neap_census_remove(census, (enum neap_class)born->class, 0);
+  census->tally[born->class].listed--;
+  neap_census_remove(census, (enum neap_class)born->class, born->size);
 }

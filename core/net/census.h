@@ -41,6 +41,7 @@ typedef struct neap_born {
   neap_link link;
   uint64_t at;   /* loop milliseconds */
   uint32_t site; /* where the script made it; 0 = not known */
+  uint16_t size; /* bytes, set before the birth; 0 = not known */
   uint8_t class;
 } neap_born;
 
@@ -48,6 +49,7 @@ typedef struct neap_tally {
   neap_link living; /* oldest first; objects too small to be listed are not */
   uint64_t opened;
   uint64_t closed;
+  uint64_t listed; /* all that live, or none */
   uint64_t peak;
   uint64_t bytes;
 } neap_tally;

@@ -37,6 +37,7 @@ static neap_conn *start_life(neap_conn *conn, neap_loop *loop,
   conn->settings = neap_settings_retain(settings);
   conn->id = ++loop->last_conn_id;
   neap_list_init(&conn->subscriptions);
+  conn->born.size = sizeof *conn;
   neap_census_open(&loop->census, &conn->born, NEAP_CLASS_STREAM,
                    neap_loop_now(loop));
   neap_loop_arm(loop, &conn->deadline, NEAP_DEADLINE_HANDSHAKE,
@@ -108,7 +109,7 @@ int neap_conn_open(neap_conn *conn, enum neap_role role,
   const neap_settings *settings = conn->settings;
   conn->state = NEAP_CONN_OPEN;
   int err = open_session(conn, role, mask);
-  neap_census_add(&conn->loop->census, NEAP_CLASS_CONN, 0);
+  neap_census_add(&conn->loop->census, NEAP_CLASS_CONN, sizeof *conn);
   neap_transport_set(&conn->transport, TCP_USER_TIMEOUT,
                      (int)(settings->ping + settings->pong));
   neap_deadline_disarm(&conn->deadline);
@@ -272,7 +273,7 @@ static void release_session(neap_conn *conn) {
     return;
   }
   neap_session_release(&conn->session);
-  neap_census_remove(&conn->loop->census, NEAP_CLASS_CONN, 0);
+  neap_census_remove(&conn->loop->census, NEAP_CLASS_CONN, sizeof *conn);
 }
 
 /* Close frames went both ways; ours, the last of the queue, has left. */
@@ -297,6 +298,7 @@ void neap_conn_release(neap_conn *conn) {
   neap_conn_uncork(conn);
   neap_queue_clear(&conn->queue, &conn->loop->segments);
   release_session(conn);
+  neap_trim_note(conn->loop);
   neap_census_close(&conn->loop->census, &conn->born);
   neap_transport_close(&conn->transport, on_closed);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "net/acceptor.h"
+#include "net/balance.h"
 #include "net/conn.h"
 #include "net/pipe.h"
 #include "net/topic.h"
@@ -66,6 +67,9 @@ static void end_turn(neap_loop *loop) {
     uv_idle_stop(&loop->idle);
   else
     neap_loop_wake(loop);
+#ifndef NDEBUG
+  neap_balance_assert(loop);
+#endif
 }
 
 static void on_prepare(uv_prepare_t *uv) {
@@ -117,6 +121,7 @@ int neap_loop_new(neap_loop **out) {
   neap_list_init(&loop->pipes);
   loop->segments.census = &loop->census;
   loop->clock_at = UINT64_MAX;
+  neap_trim_init(loop);
   init_handles(loop);
   signal(SIGPIPE, SIG_IGN); /* libuv does not, and a write may raise it */
   *out = loop;
@@ -190,6 +195,7 @@ void neap_loop_close(neap_loop *loop) {
   neap_segment_pool_release(&loop->segments);
   neap_frame_pool_release(&loop->frames);
   neap_buffer_release(&loop->cork);
+  neap_descriptors_release(&loop->descriptors);
   free(loop->receive);
   free(loop);
 }

@@ -15,9 +15,11 @@
 
 #include "net/census.h"
 #include "net/deadline.h"
+#include "net/descriptors.h"
 #include "net/list.h"
 #include "net/queue.h"
 #include "net/timer.h"
+#include "net/trim.h"
 #include "proto/buffer.h"
 
 enum { NEAP_RECEIVE_SIZE = 512 * 1024 };
@@ -37,6 +39,8 @@ typedef struct neap_loop {
   bool clock_is_suspecting; /* the poll between suspicion and expiry */
 
   neap_census census;
+  neap_descriptors descriptors;
+  neap_trim trim;
   neap_timers timers;
   neap_deadlines deadlines;
   neap_segment_pool segments;

@@ -4,6 +4,8 @@
 
 #include "proto/status.h"
 
+enum { CAP_MIN = 16 };
+
 static void put(neap_timers *timers, uint32_t place, neap_timer *timer) {
   timers->heap[place] = timer;
   timer->place = place;
@@ -33,14 +35,25 @@ static void sift_down(neap_timers *timers, uint32_t place, neap_timer *timer) {
   put(timers, place, timer);
 }
 
-static int grow(neap_timers *timers) {
-  uint32_t cap = timers->cap ? timers->cap * 2 : 16;
+static int resize(neap_timers *timers, uint32_t cap) {
   neap_timer **heap = realloc(timers->heap, (cap + 1) * sizeof *heap);
   if (heap == NULL)
     return NEAP_ENOMEM;
   timers->heap = heap;
   timers->cap = cap;
   return NEAP_OK;
+}
+
+static int grow(neap_timers *timers) {
+  return resize(timers, timers->cap ? timers->cap * 2 : CAP_MIN);
+}
+
+void neap_timers_shrink(neap_timers *timers) {
+  uint32_t cap = CAP_MIN;
+  while (cap < timers->count)
+    cap *= 2;
+  if (cap != timers->cap)
+    resize(timers, cap); /* it stays as it is without memory */
 }
 
 void neap_timers_release(neap_timers *timers) {

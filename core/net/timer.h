@@ -27,6 +27,9 @@ typedef struct neap_timers {
 
 void neap_timers_release(neap_timers *timers);
 
+/* Room for what waits now, and for the first few. */
+void neap_timers_shrink(neap_timers *timers);
+
 /* Starts, or moves, a timer. NEAP_OK or NEAP_ENOMEM. */
 int neap_timer_start(neap_timers *timers, neap_timer *timer, uint64_t at);
 void neap_timer_stop(neap_timers *timers, neap_timer *timer);

@@ -25,6 +25,7 @@ int neap_transport_open(neap_transport *transport, neap_loop *loop, int fd,
   }
   transport->any.data = owner;
   transport->fd = fd;
+  neap_descriptor_note(&loop->descriptors, fd);
   neap_transport_set(transport, TCP_NODELAY, 1);
   return NEAP_OK;
 }
@@ -93,7 +94,7 @@ void neap_transport_close(neap_transport *transport, uv_close_cb closed) {
   if (transport->pipe)
     neap_pipe_close(transport->pipe);
   transport->pipe = NULL;
+  neap_loop *loop = NEAP_CONTAINER(transport->any.loop, neap_loop, uv);
   uv_close(&transport->any, closed);
-  if (transport->fd >= 0)
-    close(transport->fd);
+  neap_descriptor_close(&loop->descriptors, transport->fd);
 }

@@ -17,7 +17,7 @@ typedef struct neap_transport {
     uv_idle_t idle; /* of a pipe: never started, only closed */
   };
   neap_pipe_end *pipe; /* NULL: a socket */
-  int fd;
+  int fd;              /* -1 of a pipe */
 } neap_transport;
 
 /* status < 0: the socket has failed. events as uv_poll_t has them. */

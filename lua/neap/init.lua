@@ -17,6 +17,7 @@ local LOAD = {
   version = function() return require("neap.core").version end,
   test = function() return require "neap.test" end,
   census = function() return require "neap.census" end,
+  audit = function() return require("neap.audit").run end,
 }
 
 return setmetatable({}, {

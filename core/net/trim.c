@@ -1,0 +1,41 @@
+#include "net/trim.h"
+
+#include <malloc.h>
+
+#include "net/loop.h"
+
+/* CROWD: below it there is not enough to give back. */
+enum { CROWD = 512, AFTER_MS = 500 };
+
+static uint64_t count_streams(const neap_loop *loop) {
+  return neap_census_live(&loop->census, NEAP_CLASS_STREAM);
+}
+
+void neap_trim_now(neap_loop *loop) {
+  neap_segment_pool_release(&loop->segments);
+  neap_frame_pool_release(&loop->frames);
+  neap_timers_shrink(&loop->timers);
+  if (loop->corked == NULL)
+    neap_buffer_release(&loop->cork);
+  malloc_trim(0);
+  loop->trim.most = count_streams(loop);
+  loop->trim.times++;
+}
+
+static void on_time(neap_timer *timer) {
+  neap_trim_now(NEAP_CONTAINER(timer, neap_loop, trim.timer));
+}
+
+void neap_trim_init(neap_loop *loop) {
+  loop->trim.timer.fn = on_time;
+}
+
+/* Half of a crowd has left: once the rest of those who leave had time to. */
+void neap_trim_note(neap_loop *loop) {
+  uint64_t live = count_streams(loop);
+  if (live > loop->trim.most)
+    loop->trim.most = live;
+  if (loop->trim.most >= CROWD && live <= loop->trim.most / 2 &&
+      !neap_timer_is_waiting(&loop->trim.timer))
+    neap_loop_start_timer(loop, &loop->trim.timer, AFTER_MS);
+}
