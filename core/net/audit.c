@@ -102,13 +102,14 @@ static void own_loop(struct audit *audit) {
   own_handle(audit, (uv_handle_t *)&loop->check);
   own_handle(audit, (uv_handle_t *)&loop->idle);
   own_handle(audit, (uv_handle_t *)&loop->clock);
+  own_handle(audit, (uv_handle_t *)&loop->poller.uv);
+  own_descriptor(audit, loop->poller.fd, "the poller", 0);
 }
 
 static void own_conns(struct audit *audit) {
   neap_link *list = &audit->loop->census.tally[NEAP_CLASS_STREAM].living;
   for (neap_link *l = list->next; l != list; l = l->next) {
     neap_conn *conn = NEAP_CONTAINER(l, neap_conn, born.link);
-    own_handle(audit, &conn->transport.any);
     own_descriptor(audit, conn->transport.fd, "conn", conn->id);
   }
 }
@@ -174,8 +175,7 @@ static void check_memory(const struct audit *audit) {
 
 static int make_room(struct audit *audit, size_t own) {
   const neap_census *census = &audit->loop->census;
-  size_t most = 4 + own + (size_t)neap_census_live(census, NEAP_CLASS_STREAM) +
-                (size_t)neap_census_live(census, NEAP_CLASS_LISTENER);
+  size_t most = 5 + own + (size_t)neap_census_live(census, NEAP_CLASS_LISTENER);
   size_t room = (size_t)audit->loop->descriptors.room + 1;
   audit->handles = calloc(most, sizeof *audit->handles);
   audit->is_seen = calloc(most, sizeof *audit->is_seen);

@@ -31,8 +31,8 @@ const char *neap_by_name(enum neap_by by) {
   return names[by];
 }
 
-static neap_conn *start_life(neap_conn *conn, neap_loop *loop,
-                             neap_settings *settings) {
+static void start_life(neap_conn *conn, neap_loop *loop,
+                       neap_settings *settings) {
   conn->loop = loop;
   conn->settings = neap_settings_retain(settings);
   conn->id = ++loop->last_conn_id;
@@ -42,7 +42,6 @@ static neap_conn *start_life(neap_conn *conn, neap_loop *loop,
                    neap_loop_now(loop));
   neap_loop_arm(loop, &conn->deadline, NEAP_DEADLINE_HANDSHAKE,
                 settings->handshake);
-  return conn;
 }
 
 neap_conn *neap_conn_make(neap_loop *loop, int fd, neap_settings *settings) {
@@ -51,11 +50,9 @@ neap_conn *neap_conn_make(neap_loop *loop, int fd, neap_settings *settings) {
     close(fd);
     return NULL;
   }
-  if (neap_transport_open(&conn->transport, loop, fd, conn)) {
-    free(conn);
-    return NULL;
-  }
-  return start_life(conn, loop, settings);
+  start_life(conn, loop, settings);
+  neap_transport_open(&conn->transport, fd);
+  return conn;
 }
 
 neap_conn *neap_conn_make_on_pipe(neap_loop *loop, neap_pipe_end *end,
@@ -63,8 +60,9 @@ neap_conn *neap_conn_make_on_pipe(neap_loop *loop, neap_pipe_end *end,
   neap_conn *conn = calloc(1, sizeof *conn);
   if (conn == NULL)
     return NULL;
-  neap_transport_open_pipe(&conn->transport, loop, end, conn);
-  return start_life(conn, loop, settings);
+  start_life(conn, loop, settings);
+  neap_transport_open_pipe(&conn->transport, end);
+  return conn;
 }
 
 int neap_conn_new(neap_conn **out, neap_loop *loop, int fd,
@@ -77,6 +75,10 @@ int neap_conn_new(neap_conn **out, neap_loop *loop, int fd,
   conn->address = *address;
   conn->state = NEAP_CONN_HEAD;
   neap_conn_update_interest(conn);
+  if (!conn->transport.is_watched) {
+    neap_conn_terminate(conn);
+    return NEAP_ENOMEM;
+  }
   *out = conn;
   return NEAP_OK;
 }
@@ -249,8 +251,7 @@ static void free_conn(neap_conn *conn) {
   free(conn);
 }
 
-static void on_closed(uv_handle_t *handle) {
-  neap_conn *conn = handle->data;
+static void bury(neap_conn *conn) {
   neap_why why = {
     .cause = conn->cause,
     .by = conn->by,
@@ -265,6 +266,14 @@ static void on_closed(uv_handle_t *handle) {
   if (conn->peer)
     conn->loop->events->closed(conn, &why);
   free_conn(conn);
+}
+
+void neap_conn_bury_all(neap_loop *loop) {
+  neap_link dead, *link;
+  neap_list_init(&dead);
+  neap_list_splice(&dead, &loop->dead);
+  while ((link = neap_list_take(&dead)) != NULL)
+    bury(NEAP_CONTAINER(link, neap_conn, dirty));
 }
 
 static void release_session(neap_conn *conn) {
@@ -284,7 +293,7 @@ static bool is_clean(const neap_conn *conn) {
 }
 
 /* Everything but the memory itself goes here, at once; the event and the free
- * wait for libuv's callback. */
+ * wait for the end of the turn. */
 void neap_conn_release(neap_conn *conn) {
   if (!neap_conn_is_live(conn))
     return;
@@ -300,7 +309,9 @@ void neap_conn_release(neap_conn *conn) {
   release_session(conn);
   neap_trim_note(conn->loop);
   neap_census_close(&conn->loop->census, &conn->born);
-  neap_transport_close(&conn->transport, on_closed);
+  neap_transport_close(&conn->transport);
+  neap_list_append(&conn->loop->dead, &conn->dirty);
+  neap_loop_wake(conn->loop);
 }
 
 static void on_close_deadline(neap_conn *conn) {

@@ -1,8 +1,8 @@
 /* net/conn.h - one connection, from its socket to its last byte.
  *
  * States and deadlines as in the design: each state that waits for a peer has
- * one linked. The loop owns the connection and frees it in libuv's close
- * callback, right after events->closed; until then every call below is safe in
+ * one linked. The loop owns the connection and frees it at the end of the
+ * turn, right after events->closed; until then every call below is safe in
  * any state, from any callback, and answers NEAP_ECLOSED where it is too late. */
 
 #ifndef NEAP_NET_CONN_H
@@ -30,7 +30,7 @@ enum neap_conn_state {
   NEAP_CONN_OPEN,     /* WebSocket */
   NEAP_CONN_CLOSING,  /* closing handshake, or the last of an HTTP answer */
   NEAP_CONN_SHUTDOWN, /* our end is closed; waiting for the peer's */
-  NEAP_CONN_CLOSED,   /* descriptor gone; freed in the close callback */
+  NEAP_CONN_CLOSED,   /* descriptor gone; freed at the end of the turn */
 };
 
 #define NEAP_CAUSE_MAP(X)           \
@@ -104,7 +104,7 @@ struct neap_conn {
     neap_buffer head;     /* before: the head so far, or what came behind it */
   };
   neap_queue queue;
-  neap_link dirty;
+  neap_link dirty; /* of the loop; when CLOSED, in its list of the dead */
   neap_link subscriptions;
   neap_deadline deadline; /* handshake, ping and pong, close, shutdown */
   neap_deadline idle;
@@ -118,7 +118,7 @@ struct neap_conn {
   uint8_t state;
   uint8_t cause;
   uint8_t by;
-  uint8_t interest; /* what libuv polls for */
+  uint8_t interest; /* what is polled for */
   bool is_client;
   bool is_websocket;
   bool wants_upgrade;  /* its head asks for one: without a peer, no answer */
@@ -201,6 +201,8 @@ const char *neap_by_name(enum neap_by by);
 
 /* For loop.c. */
 void neap_conn_flush_all(neap_loop *loop);
+/* Tells and frees what was released; at dispatch depth 0 only. */
+void neap_conn_bury_all(neap_loop *loop);
 void neap_conn_on_deadline(neap_deadline *deadline,
                            enum neap_deadline_kind kind);
 

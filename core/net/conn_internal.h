@@ -33,7 +33,7 @@ void neap_conn_read_head(neap_conn *conn, uint8_t *bytes, size_t len);
 void neap_conn_refuse(neap_conn *conn, int status, const char *text);
 
 /* conn_read.c */
-void neap_conn_on_ready(neap_conn *conn, int status, int events);
+void neap_conn_on_ready(neap_conn *conn, int ready);
 void neap_conn_readable(neap_conn *conn);
 /* After a pause: what was received meanwhile. */
 void neap_conn_read_on(neap_conn *conn);

@@ -38,37 +38,37 @@ static int wanted_interest(const neap_conn *conn) {
                conn->state == NEAP_CONN_SHUTDOWN ||
                (conn->is_websocket && !conn->is_paused);
   if (reads && !conn->is_eof)
-    wanted |= UV_READABLE;
+    wanted |= NEAP_READABLE;
   if (conn->is_backlogged || conn->state == NEAP_CONN_CONNECT)
-    wanted |= UV_WRITABLE;
+    wanted |= NEAP_WRITABLE;
   if (conn->state == NEAP_CONN_ANSWER && conn->wants_upgrade)
-    wanted |= UV_DISCONNECT;
-  /* With nothing asked for libuv would not even tell of a reset. */
-  return wanted ? wanted : UV_PRIORITIZED;
+    wanted |= NEAP_HANGUP;
+  return wanted;
 }
 
-void neap_conn_on_ready(neap_conn *conn, int status, int events) {
+void neap_conn_on_ready(neap_conn *conn, int ready) {
   if (conn->state == NEAP_CONN_CONNECT) {
     neap_conn_connected(conn);
     return;
   }
-  if (status < 0 || events == UV_PRIORITIZED) {
+  if (ready & NEAP_FAILED) {
     neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
     return;
   }
-  if (events & UV_DISCONNECT) {
+  if (ready & NEAP_HANGUP) {
     neap_conn_abort(conn, NEAP_CAUSE_EOF, NEAP_BY_NET);
     return;
   }
-  if (events & UV_WRITABLE)
+  if (neap_conn_is_live(conn) && (ready & NEAP_WRITABLE))
     neap_conn_writable(conn);
-  if (neap_conn_is_live(conn) && (events & UV_READABLE))
+  if (neap_conn_is_live(conn) && (ready & NEAP_READABLE))
     neap_conn_readable(conn);
 }
 
 void neap_conn_update_interest(neap_conn *conn) {
   int wanted = wanted_interest(conn);
-  if (!neap_conn_is_live(conn) || wanted == conn->interest)
+  if (!neap_conn_is_live(conn) ||
+      (wanted == conn->interest && conn->transport.is_watched))
     return;
   conn->interest = (uint8_t)wanted;
   neap_transport_watch(&conn->transport, wanted);

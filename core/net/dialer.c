@@ -55,6 +55,10 @@ int neap_conn_dial(neap_conn **out, neap_loop *loop,
     return NEAP_ENOMEM;
   }
   neap_conn_update_interest(conn);
+  if (!conn->transport.is_watched) {
+    neap_conn_terminate(conn);
+    return NEAP_ENOMEM;
+  }
   *out = conn;
   return NEAP_OK;
 }

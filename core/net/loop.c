@@ -9,6 +9,7 @@
 #include "net/conn.h"
 #include "net/pipe.h"
 #include "net/topic.h"
+#include "net/transport.h"
 #include "proto/status.h"
 
 /* Brings the one libuv timer forward to the nearest moment of all. */
@@ -52,18 +53,19 @@ static void on_idle(uv_idle_t *uv) {
 }
 
 void neap_loop_wake(neap_loop *loop) {
+  loop->is_woken = true;
   uv_idle_start(&loop->idle, on_idle);
 }
 
 /* The end of a turn: tasks run, then all that they wrote leaves. */
 static void end_turn(neap_loop *loop) {
-  bool more = neap_pipes_run(loop);
+  loop->is_woken = loop->clock_is_suspecting;
+  neap_pipes_run(loop);
   if (loop->on_turn && loop->on_turn(loop->peer))
-    more = true;
+    loop->is_woken = true;
   neap_conn_flush_all(loop);
-  if (!neap_list_is_empty(&loop->pipes))
-    more = true;
-  if (!more && !loop->clock_is_suspecting)
+  neap_conn_bury_all(loop);
+  if (!loop->is_woken)
     uv_idle_stop(&loop->idle);
   else
     neap_loop_wake(loop);
@@ -115,9 +117,13 @@ int neap_loop_new(neap_loop **out) {
     goto free_receive;
   if (uv_loop_init(&loop->uv))
     goto free_topics;
+  if (neap_poller_open(&loop->poller, &loop->uv, neap_transport_on_ready))
+    goto close_loop;
 
   neap_census_init(&loop->census);
   neap_list_init(&loop->dirty);
+  neap_list_init(&loop->dead);
+  neap_descriptor_note(&loop->descriptors, loop->poller.fd);
   neap_list_init(&loop->pipes);
   loop->segments.census = &loop->census;
   loop->clock_at = UINT64_MAX;
@@ -127,6 +133,8 @@ int neap_loop_new(neap_loop **out) {
   *out = loop;
   return NEAP_OK;
 
+close_loop:
+  uv_loop_close(&loop->uv);
 free_topics:
   neap_topics_free(loop->topics);
 free_receive:
@@ -184,6 +192,8 @@ static void close_all(neap_loop *loop) {
 void neap_loop_close(neap_loop *loop) {
   loop->on_turn = NULL;
   close_all(loop);
+  neap_conn_bury_all(loop);
+  neap_poller_close(&loop->poller);
   uv_close((uv_handle_t *)&loop->prepare, NULL);
   uv_close((uv_handle_t *)&loop->check, NULL);
   uv_close((uv_handle_t *)&loop->idle, NULL);

@@ -1,8 +1,8 @@
 /* net/loop.h - one event loop, and what every connection on it shares.
  *
- * The loop owns each object that is made on it, and frees it in one place: the
- * callback that libuv runs after uv_close(), never deeper. x_close() only asks
- * for that, may be called at any time, twice, and from the object's own
+ * The loop owns each object that is made on it, and frees it in one place, never
+ * deeper: a connection at the end of a turn, what libuv holds in the callback
+ * that it runs after uv_close(). x_close() only asks for that, may be called at any time, twice, and from the object's own
  * callback. The fields are for net/ alone. */
 
 #ifndef NEAP_NET_LOOP_H
@@ -17,6 +17,7 @@
 #include "net/deadline.h"
 #include "net/descriptors.h"
 #include "net/list.h"
+#include "net/poller.h"
 #include "net/queue.h"
 #include "net/timer.h"
 #include "net/trim.h"
@@ -32,12 +33,14 @@ typedef struct neap_loop {
   uv_loop_t uv;
   uv_prepare_t prepare;
   uv_check_t check;
-  uv_idle_t idle;   /* runs while a turn has left work: do not sleep */
+  uv_idle_t idle; /* runs while a turn has left work: do not sleep */
+  bool is_woken;
   uv_timer_t clock; /* for timers and deadlines together */
   uint64_t clock_at;
   uint64_t skew; /* milliseconds that a test has put the clock forward */
   bool clock_is_suspecting; /* the poll between suspicion and expiry */
 
+  neap_poller poller;
   neap_census census;
   neap_descriptors descriptors;
   neap_trim trim;
@@ -52,6 +55,7 @@ typedef struct neap_loop {
   struct neap_conn *corked; /* whose bytes those are */
   neap_link pipes;          /* ends in memory that have something to do */
   neap_link dirty;          /* connections with a queue to flush this turn */
+  neap_link dead;           /* connections to be told of and freed */
 
   const struct neap_conn_events *events;
   void *peer;                     /* the binding's */

@@ -49,14 +49,13 @@ static bool is_readable(neap_pipe_end *end) {
 static int events_of(neap_pipe_end *end) {
   int events = 0;
   if (is_readable(end))
-    events |= UV_READABLE;
+    events |= NEAP_READABLE;
   if (end->is_eof || end->is_reset)
-    events |= UV_DISCONNECT;
+    events |= NEAP_HANGUP;
   if (room_of(end) > 0 || end->is_reset)
-    events |= UV_WRITABLE;
-  if (end->is_reset) /* what a socket tells whoever asks for nothing */
-    events |= UV_PRIORITIZED;
-  return events & end->wanted;
+    events |= NEAP_WRITABLE;
+  events &= end->wanted;
+  return events == 0 && end->is_reset ? NEAP_FAILED : events;
 }
 
 static void mark_ready(neap_pipe_end *end) {
@@ -169,7 +168,7 @@ void neap_pipe_close(neap_pipe_end *end) {
   neap_pipe_release(end->pipe);
 }
 
-bool neap_pipes_run(neap_loop *loop) {
+void neap_pipes_run(neap_loop *loop) {
   neap_link now, *link;
   neap_list_init(&now);
   neap_list_splice(&now, &loop->pipes);
@@ -183,5 +182,4 @@ bool neap_pipes_run(neap_loop *loop) {
     mark_ready(end);
     neap_pipe_release(pipe);
   }
-  return !neap_list_is_empty(&loop->pipes);
 }

@@ -35,7 +35,7 @@ typedef struct neap_pipe_end {
   neap_link ready;
   neap_pipe_fn *fn;
   void *owner; /* NULL: this end is closed */
-  int wanted;  /* UV_READABLE, UV_WRITABLE, UV_DISCONNECT */
+  int wanted;  /* enum neap_ready */
   bool is_eof;
   bool is_reset;
 } neap_pipe_end;
@@ -68,7 +68,7 @@ void neap_pipe_shutdown(neap_pipe_end *end);
 void neap_pipe_reset(neap_pipe_end *end);
 void neap_pipe_close(neap_pipe_end *end);
 
-/* For loop.c: serves the ends that have something to do; true if any has more. */
-bool neap_pipes_run(struct neap_loop *loop);
+/* For loop.c: serves the ends that have something to do. */
+void neap_pipes_run(struct neap_loop *loop);
 
 #endif

@@ -9,41 +9,41 @@
 #include "net/conn_internal.h"
 #include "proto/status.h"
 
-static void on_poll(uv_poll_t *poll, int status, int events) {
-  neap_conn_on_ready(poll->data, status, events);
+static neap_conn *owner_of(neap_transport *transport) {
+  return NEAP_CONTAINER(transport, neap_conn, transport);
 }
 
-static void on_pipe(void *owner, int events) {
-  neap_conn_on_ready(owner, 0, events);
+static neap_poller *poller_of(neap_transport *transport) {
+  return &owner_of(transport)->loop->poller;
 }
 
-int neap_transport_open(neap_transport *transport, neap_loop *loop, int fd,
-                        void *owner) {
-  if (uv_poll_init(&loop->uv, &transport->poll, fd)) {
-    close(fd);
-    return NEAP_ENOMEM;
-  }
-  transport->any.data = owner;
+void neap_transport_on_ready(void *transport, int ready) {
+  neap_conn_on_ready(owner_of(transport), ready);
+}
+
+void neap_transport_open(neap_transport *transport, int fd) {
   transport->fd = fd;
-  neap_descriptor_note(&loop->descriptors, fd);
+  neap_descriptor_note(&owner_of(transport)->loop->descriptors, fd);
   neap_transport_set(transport, TCP_NODELAY, 1);
-  return NEAP_OK;
 }
 
-void neap_transport_open_pipe(neap_transport *transport, neap_loop *loop,
-                              neap_pipe_end *end, void *owner) {
-  uv_idle_init(&loop->uv, &transport->idle);
-  transport->any.data = owner;
+void neap_transport_open_pipe(neap_transport *transport, neap_pipe_end *end) {
   transport->fd = -1;
   transport->pipe = end;
-  neap_pipe_open(end, owner, on_pipe);
+  neap_pipe_open(end, transport, neap_transport_on_ready);
 }
 
-void neap_transport_watch(neap_transport *transport, int events) {
+int neap_transport_watch(neap_transport *transport, int wanted) {
+  neap_poller *poller = poller_of(transport);
+  int err = NEAP_OK;
   if (transport->pipe)
-    neap_pipe_watch(transport->pipe, events);
+    neap_pipe_watch(transport->pipe, wanted);
+  else if (transport->is_watched)
+    neap_poller_change(poller, transport->fd, wanted, transport);
   else
-    uv_poll_start(&transport->poll, events, on_poll);
+    err = neap_poller_add(poller, transport->fd, wanted, transport);
+  transport->is_watched = err == NEAP_OK;
+  return err;
 }
 
 ssize_t neap_transport_read(neap_transport *transport, void *dst, size_t size) {
@@ -90,11 +90,13 @@ void neap_transport_set(neap_transport *transport, int tcp_option, int value) {
     setsockopt(transport->fd, IPPROTO_TCP, tcp_option, &value, sizeof value);
 }
 
-void neap_transport_close(neap_transport *transport, uv_close_cb closed) {
-  if (transport->pipe)
+void neap_transport_close(neap_transport *transport) {
+  if (transport->pipe) {
     neap_pipe_close(transport->pipe);
-  transport->pipe = NULL;
-  neap_loop *loop = NEAP_CONTAINER(transport->any.loop, neap_loop, uv);
-  uv_close(&transport->any, closed);
-  neap_descriptor_close(&loop->descriptors, transport->fd);
+    transport->pipe = NULL;
+    return;
+  }
+  if (transport->is_watched)
+    neap_poller_remove(poller_of(transport), transport->fd);
+  neap_descriptor_close(&owner_of(transport)->loop->descriptors, transport->fd);
 }
