@@ -284,6 +284,7 @@ end
 ---@return integer status what the process should exit with
 function methods:run(how)
   site.expect(how, "table or nil", "app:run's options")
+  if serve.command.inspect then return (serve.inspect(self, how or {})) end
   if not self.make_handler then compile(self) end
   return (serve.run(self, how or {}))
 end

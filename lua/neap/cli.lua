@@ -1,4 +1,4 @@
---- The command: neap [run] SCRIPT [options] [-- ARGS].
+--- The command: neap [run|check] SCRIPT [options] [-- ARGS].
 
 local address = require "neap.address"
 local log = require "neap.log"
@@ -10,8 +10,10 @@ local cli = {}
 
 local USAGE = [[
 usage: neap [run] SCRIPT [options] [-- ARGS]
+       neap check SCRIPT [options] [-- ARGS]
 
-Runs the app that SCRIPT returns.
+Runs the app that SCRIPT returns; check prints its pipeline instead, and what
+is wrong or risky with it.
 
   -l, --listen URL     http://127.0.0.1:8080 (default), unix:/run/neap.sock or
                        fd:3; port 0 picks one; may be repeated
@@ -33,7 +35,9 @@ local LATER = {
   ["client-ca"] = true, backplane = true,
 }
 
-local LATER_COMMANDS = { check = true, connect = true }
+local COMMANDS = { run = true, check = true }
+
+local LATER_COMMANDS = { connect = true }
 
 local NAMES = {
   "listen", "admin", "admin-any", "drain", "log", "log-level", "leaks", "set", "version", "help",
@@ -154,7 +158,7 @@ local function read_word(parsed, argv, i)
   local word = argv[i]
   if not parsed.script and not parsed.command then
     if LATER_COMMANDS[word] then return later("neap " .. word) end
-    if word == "run" then
+    if COMMANDS[word] then
       parsed.command = word
       return i
     end
@@ -249,6 +253,18 @@ local function load_script(parsed)
   return true, result
 end
 
+-- What `neap check` does in place of running an app.
+local function make_inspector(parsed)
+  return function(app, urls)
+    local status = require("neap.check").run(app, {
+      script = parsed.script, listen = urls,
+      write = function(...) io.stdout:write(...) end,
+    })
+    io.stdout:flush()
+    return status
+  end
+end
+
 local function run(parsed)
   local serve = require "neap.serve"
   local set, message = read_set(parsed.set)
@@ -256,6 +272,7 @@ local function run(parsed)
   serve.command = {
     listen = parsed.listen, admin = parsed.admin, admin_any = parsed.admin_any,
     drain = parsed.drain, leaks = parsed.leaks, set = set,
+    inspect = parsed.command == "check" and make_inspector(parsed) or nil,
   }
   local ok, app = load_script(parsed)
   if not ok then return fail(app) end
@@ -265,9 +282,8 @@ local function run(parsed)
     return fail(("%s:%d: the script returns no app; end it with: return app")
       :format(parsed.script, last_line(parsed.script)))
   end
-  local is_sound, wrong = pcall(apps.prepare, app)
-  if not is_sound then return fail(with_place(parsed.script, wrong)) end
-  return app:run()
+  local is_sound, status = pcall(app.run, app)
+  return is_sound and status or fail(with_place(parsed.script, status))
 end
 
 --- Does what the command line says.

@@ -231,6 +231,18 @@ function options.defaults()
   return flat
 end
 
+--- Lists the options in `flat` that belong to the app that listens.
+---@param flat table<string, any>
+---@return string[] names
+function options.of_app(flat)
+  local names = {}
+  for name in pairs(flat) do
+    if by_name[name].app then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return names
+end
+
 -- Which flat options the C core takes, under which name. Compression is
 -- accepted and checked above; the core does not negotiate it yet.
 local CORE = {

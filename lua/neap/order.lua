@@ -111,7 +111,7 @@ end
 
 local function to_fault(step, before, reason)
   return {
-    where = step.where,
+    where = step.where, item = step.item,
     message = ("%s can never run: %s%s %s"):format(step.what, before.what,
       before.where and " (" .. before.where .. ")" or "", reason),
   }
@@ -142,7 +142,7 @@ end
 
 --- Lists what can never run, in the order of the script.
 ---@param plan table from plan.make
----@return table[] faults {where, message}
+---@return table[] faults {where, message, item}
 function order.find(plan)
   local faults, known = {}, { terminals = {}, anys = {}, dead = {} }
   for _, step in ipairs(plan.steps) do
@@ -151,6 +151,17 @@ function order.find(plan)
     if is_dead then mark_dead(step, known, plan) else note(step, known) end
   end
   return faults
+end
+
+--- Says whether some route answers every request that there can be.
+---@param plan table
+---@return boolean
+function order.is_total(plan)
+  for _, step in ipairs(plan.steps) do
+    local terminal = step.kind == "route" and to_terminal(step)
+    if terminal and not terminal.methods and not terminal.segments[1] then return true end
+  end
+  return false
 end
 
 --- Raises, at the script's line, for the first step that can never run.

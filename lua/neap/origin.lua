@@ -71,6 +71,7 @@ local function read_pattern(text)
   local name, port = split_host(any_port or bare or rest)
   if not name or name:find("*", 1, true) then return nil end
   return {
+    text = text,
     scheme = scheme:lower(),
     name = name,
     suffix = star and "." .. name,

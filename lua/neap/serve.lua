@@ -113,6 +113,16 @@ local function give_up(app)
   return 1
 end
 
+--- Does to an app what the command wants done in place of running it.
+---@param app table
+---@param how table {listen}
+---@return integer status
+function serve.inspect(app, how)
+  serve.has_run = true
+  serve.status = serve.command.inspect(app, urls_of(how))
+  return serve.status
+end
+
 --- Serves until something drains the app.
 ---@param app table
 ---@param how table {listen, drain, admin}

@@ -24,4 +24,15 @@ function size.parse(value)
   return math.tointeger(bytes)
 end
 
+--- Writes a number of bytes as a script would.
+---@param bytes integer
+---@return string
+function size.format(bytes)
+  for _, unit in ipairs { "G", "M", "K" } do
+    local whole = FACTOR[unit]
+    if bytes >= whole and bytes % whole == 0 then return ("%d%s"):format(bytes // whole, unit) end
+  end
+  return ("%d bytes"):format(bytes)
+end
+
 return size

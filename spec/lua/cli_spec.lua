@@ -42,7 +42,6 @@ describe("the command line", function()
     ["more than one worker is not available in this version"] = "a.lua -w 4",
     ["--cert is not available in this version"] = "a.lua --cert x.pem",
     ["--backplane is not available in this version"] = "a.lua --backplane=x",
-    ["neap check is not available in this version"] = "check a.lua",
     ["neap connect is not available in this version"] = "connect ws://x",
     ["https://127.0.0.1:1: https is not available in this version"]
       = "a.lua -l https://127.0.0.1:1",

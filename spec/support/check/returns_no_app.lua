@@ -1,0 +1,4 @@
+local neap = require "neap"
+
+local app = neap.app {}
+app:get("/", function() return "hello" end)
