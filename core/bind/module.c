@@ -14,6 +14,7 @@
 #include "bind/pipe.h"
 #include "bind/request.h"
 #include "bind/route.h"
+#include "bind/running.h"
 #include "bind/site.h"
 #include "bind/task.h"
 #include "bind/timer.h"
@@ -27,6 +28,7 @@ int luaopen_neap_core(lua_State *L) {
   lua_pushliteral(L, "0.1.0");
   lua_setfield(L, -2, "version");
   neap_bind_loop(L);
+  neap_bind_running(L);
   neap_bind_task(L);
   neap_bind_timer(L);
   neap_bind_census(L);

@@ -4,8 +4,8 @@
 
 #include "bind/conn.h"
 #include "bind/orphan.h"
+#include "bind/running.h"
 #include "bind/task.h"
-#include "bind/watchdog.h"
 #include "proto/status.h"
 
 enum { HANDLES_MIN = 256, REST_MS = 1000 };
@@ -60,13 +60,15 @@ int neap_road(neap_runtime *rt, neap_road_fn *body, void *arg) {
   rt->roads++;
   atomic_store_explicit(&rt->loop->is_polling, false, memory_order_relaxed);
   lua_State *L = rt->L;
+  neap_runner runner;
   if (!lua_checkstack(L, 20))
     return LUA_ERRMEM;
   lua_pushcfunction(L, add_traceback);
   lua_pushcfunction(L, travel);
   lua_pushlightuserdata(L, &journey);
+  neap_running_enter(rt, &runner, L);
   int status = lua_pcall(L, 1, 0, -3);
-  neap_watchdog_calm(rt, L);
+  neap_running_leave(rt, &runner);
   if (status != LUA_OK)
     report_error(rt, L);
   lua_pop(L, 1);

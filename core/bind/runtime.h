@@ -16,6 +16,7 @@
 
 #include "net/loop.h"
 
+struct neap_runner;
 struct neap_task;
 
 /* Lua functions that the scripting layer gives to the core, by name. */
@@ -43,7 +44,8 @@ typedef struct neap_runtime {
   lua_State *L;    /* the main thread */
   neap_loop *loop; /* NULL once closed */
   struct neap_task *current;
-  struct neap_task *idle; /* tasks kept for the next callback */
+  struct neap_runner *volatile running; /* the innermost */
+  struct neap_task *idle;               /* tasks kept for the next callback */
   size_t idle_count;
   neap_link ready;  /* to resume, in the order of their waking */
   neap_link doomed; /* to close at the end of the turn */
@@ -59,7 +61,7 @@ typedef struct neap_runtime {
   bool is_running;
   bool is_closing; /* the state goes: Lua is not called any more */
   bool without_sites;
-  bool is_hooked; /* the watchdog has set a hook */
+  volatile bool is_hooked; /* the watchdog has set a hook */
   struct neap_watchdog *watchdog;
   struct neap_signals *signals;
   uint64_t abandoned;

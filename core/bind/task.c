@@ -1,17 +1,11 @@
+#include "bind/running.h"
 #include "bind/task_internal.h"
-#include "bind/watchdog.h"
 
 #include <math.h>
 
 #include "proto/status.h"
 
 enum { POOL_MAX = 64 };
-
-#if LUA_VERSION_NUM == 504 && LUA_VERSION_RELEASE_NUM < 50406
-#define close_coroutine(co, from) lua_resetthread(co)
-#else
-#define close_coroutine(co, from) lua_closethread(co, from)
-#endif
 
 void neap_task_make_ready(neap_task *task) {
   task->state = NEAP_TASK_READY;
@@ -152,7 +146,7 @@ static void close_now(neap_task *task) {
   }
   task->is_closing = true;
   rt->current = task;
-  int status = close_coroutine(task->co, L);
+  int status = neap_running_close(rt, task->co, L);
   rt->current = outer;
   task->is_closing = false;
   if (status != LUA_OK) {
@@ -171,7 +165,6 @@ static void close_now(neap_task *task) {
 
 /* What the coroutine held is given back before its scope hears of its end. */
 static void finish(neap_task *task, int status, int count) {
-  neap_watchdog_calm(task->rt, task->co);
   neap_task_done *done = task->done;
   lua_State *L = task->rt->L;
   int failure = 0;
@@ -221,6 +214,7 @@ static void suspend(neap_task *task, int count) {
 static void resume(neap_task *task, int nargs) {
   neap_runtime *rt = task->rt;
   lua_State *L = rt->L;
+  neap_runner runner;
   int count = 0, top = lua_gettop(L);
   task->state = NEAP_TASK_RUNNING;
   if (task->slot == LUA_NOREF)
@@ -228,7 +222,9 @@ static void resume(neap_task *task, int nargs) {
   else if (task->done)
     neap_task_push_borrower(L, task); /* and so may the handle */
   rt->current = task;
+  neap_running_enter(rt, &runner, task->co);
   int status = lua_resume(task->co, L, nargs, &count);
+  neap_running_leave(rt, &runner);
   rt->current = NULL;
   if (status == LUA_YIELD)
     suspend(task, count);

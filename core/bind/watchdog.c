@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bind/task.h"
+#include "bind/running.h"
 
 /* LOOK: between two looks; HURRY: the same while a stop is asked for. SIGURG is
  * ignored where nobody handles it, so a late one does no harm. */
@@ -77,21 +77,30 @@ static void hook_insist(lua_State *L, lua_Debug *frame) {
                 "asked to stop");
 }
 
+static void set_hook(lua_State *co, lua_Hook hook) {
+  lua_sethook(co, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
+/* Whoever has resumed the running coroutine may have caught its error too, and
+ * resume the next one: to insist is to set the hook on them all, but not on the
+ * main thread, where neap itself puts an ended task in order. */
 static void on_nudge(int number) {
   neap_watchdog *watchdog = on_duty;
   (void)number;
   if (watchdog == NULL)
     return;
   neap_runtime *rt = watchdog->rt;
-  lua_State *L = rt->current ? rt->current->co : rt->L;
+  const neap_runner *runner = rt->running;
   int errand = atomic_exchange(&watchdog->errand, NOTHING);
-  lua_Hook hook = errand == REPORT      ? hook_report
-                  : errand == INTERRUPT ? hook_interrupt
-                                        : hook_insist;
-  if (errand == NOTHING)
+  if (errand == NOTHING || runner == NULL)
     return;
   rt->is_hooked = true;
-  lua_sethook(L, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+  set_hook(runner->co, errand == REPORT      ? hook_report
+                       : errand == INTERRUPT ? hook_interrupt
+                                             : hook_insist);
+  while (errand == INSIST && (runner = runner->outer) != NULL &&
+         runner->co != rt->L)
+    set_hook(runner->co, hook_insist);
 }
 
 /* The first goes on to libuv; a second one ends the process at once. */
@@ -112,7 +121,7 @@ static void on_stop(int number) {
 void neap_watchdog_calm(neap_runtime *rt, lua_State *co) {
   if (!rt->is_hooked)
     return;
-  rt->is_hooked = false;
+  rt->is_hooked = rt->running != NULL;
   lua_sethook(co, NULL, 0, 0);
 }
 

@@ -20,7 +20,7 @@ neap_watchdog *neap_watchdog_start(neap_runtime *rt, uint64_t cancel,
                                    uint64_t turn);
 void neap_watchdog_stop(neap_watchdog *watchdog);
 
-/* A coroutine has ended, or Lua was left: it is not interrupted any more. */
+/* A coroutine was left: it is not interrupted any more. */
 void neap_watchdog_calm(neap_runtime *rt, lua_State *co);
 
 #endif

@@ -17,6 +17,34 @@ local SCRIPT = [[
     local last <close> = setmetatable({}, { __close = function() io.stderr:write "cleaned\n" end })
     forever()
   end })
+  app:ws("/wrapped", { message = function() coroutine.wrap(forever)() end })
+  app:ws("/iterated", { message = function()
+    for _ in coroutine.wrap(function() coroutine.yield(1); forever() end) do end
+  end })
+  app:ws("/resumed", { message = function()
+    local outer = coroutine.create(function() return coroutine.wrap(forever)() end)
+    error(select(2, coroutine.resume(outer)))
+  end })
+  app:ws("/resumed_again", { message = function()
+    while true do coroutine.resume(coroutine.create(forever)) end
+  end })
+  app:ws("/closed", { message = function()
+    local co = coroutine.create(function()
+      local last <close> = setmetatable({}, { __close = forever })
+      coroutine.yield()
+    end)
+    coroutine.resume(co)
+    local _, err = coroutine.close(co)
+    error(err)
+  end })
+  app:ws("/slow_coroutine", { message = function()
+    local function lasting()
+      local till = os.clock() + 2.5
+      while os.clock() < till do end
+      return "done"
+    end
+    return coroutine.wrap(lasting)()
+  end })
   app:ws("/slow", { message = function()
     local till = os.clock() + 2.5
     while os.clock() < till do end
@@ -28,7 +56,10 @@ local SCRIPT = [[
 -- Valgrind runs one thread at a time, so nothing can watch another there.
 if os.getenv "NEAP_WRAP" then return end
 
-local PATHS = { "/message", "/task", "/close", "/hook", "/caught", "/timer", "/cleans" }
+local PATHS = {
+  "/message", "/task", "/close", "/hook", "/caught", "/timer", "/cleans", "/wrapped", "/iterated",
+  "/resumed", "/resumed_again", "/closed",
+}
 
 local function now()
   return require("socket").gettime()
@@ -74,6 +105,17 @@ describe("a handler that never yields", function()
     local _, times = err:gsub("a turn of the loop lasts too long", "")
     assert.is_true(times >= 1 and times <= 2, err)
     assert.truthy(err:find "in function <", err)
+    assert.is_nil(err:find "interrupted")
+  end)
+
+  it("is reported from the coroutine that it runs in", function()
+    local running <close> = server.start(SCRIPT)
+    local peer <close> = assert(ws.connect(running.port, "/slow_coroutine"))
+    peer:send "go"
+    assert.equal("done", peer:receive(6))
+    local _, _, err = running:stop()
+    assert.truthy(err:find "a turn of the loop lasts too long", err)
+    assert.truthy(err:find "in function <%S+:%d+>", err)
     assert.is_nil(err:find "interrupted")
   end)
 end)
