@@ -17,6 +17,7 @@ dependencies = {
 }
 external_dependencies = {
   LIBUV = { header = "uv.h" },
+  OPENSSL = { header = "openssl/ssl.h" },
 }
 build = {
   type = "cmake",

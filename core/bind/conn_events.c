@@ -314,6 +314,26 @@ static void on_head(neap_conn *conn, const neap_http_head *head,
     neap_request_arrived(conn, head, src, len);
 }
 
+struct refusal {
+  neap_conn *conn;
+  const char *fault;
+};
+
+static void call_insecure(neap_runtime *rt, lua_State *L, void *arg) {
+  const struct refusal *refusal = arg;
+  char remote[80];
+  if (!neap_push_hook(rt, L, NEAP_HOOK_INSECURE))
+    return;
+  lua_pushlstring(L, remote,
+                  neap_conn_remote(refusal->conn, remote, sizeof remote));
+  lua_pushstring(L, refusal->fault);
+  lua_call(L, 2, 0);
+}
+
+static void on_insecure(neap_conn *conn, const char *fault) {
+  neap_road(conn->loop->peer, call_insecure, &(struct refusal){conn, fault});
+}
+
 static void forget(neap_conn *conn);
 
 static void on_closed(neap_conn *conn, const neap_why *why) {
@@ -376,6 +396,7 @@ void neap_conns_forget(neap_runtime *rt) {
 
 const neap_conn_events neap_conn_events_lua = {
   .head = on_head,
+  .insecure = on_insecure,
   .readable = on_readable,
   .pong = on_pong,
   .writable = on_writable,

@@ -10,6 +10,7 @@
 #include "bind/conn.h"
 #include "bind/pipe.h"
 #include "bind/site.h"
+#include "bind/tls.h"
 #include "proto/handshake.h"
 #include "proto/status.h"
 
@@ -100,8 +101,28 @@ static int open_conn(lua_State *L, dial_box *box, neap_conn **out,
                         settings, request->data, request->len);
 }
 
-/* core.dial{address=, port= | path= | pipe=, host=, target=, headers=, route=} -> dial
- * | nil, message, code */
+static void give_up(dial_box *box) {
+  neap_conn *conn = box->conn;
+  box->conn = NULL;
+  if (conn == NULL)
+    return;
+  conn->peer = NULL;
+  neap_conn_terminate(conn);
+}
+
+/* TLS first, when a context is given: a client's, made once by
+ * core.tls_context{role = "client"}. server_name is whom the certificate must be
+ * for, a name or an address without its brackets. */
+static int secure(lua_State *L, neap_conn *conn) {
+  lua_getfield(L, 1, "tls");
+  neap_tls_context *tls = neap_tls_context_opt(L, -1, true);
+  lua_getfield(L, 1, "server_name");
+  const char *name = luaL_optstring(L, -1, NULL);
+  return tls ? neap_conn_secure(conn, tls, name) : NEAP_OK;
+}
+
+/* core.dial{address=, port= | path= | pipe=, host=, target=, headers=, route=,
+ * tls=, server_name=} -> dial | nil, message, code */
 static int dial_new(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
   neap_buffer request = {0};
@@ -122,6 +143,11 @@ static int dial_new(lua_State *L) {
   box->conn = conn;
   conn->peer = box;
   conn->born.site = neap_site_here(rt, L);
+  err = secure(L, conn);
+  if (err) {
+    give_up(box);
+    return neap_push_status(L, err);
+  }
   lua_settop(L, handle);
   return 1;
 }
@@ -152,15 +178,6 @@ static void tell(neap_runtime *rt, lua_State *L, void *arg) {
 static void fail(dial_box *box, int status, const char *message) {
   box->status = status;
   snprintf(box->message, sizeof box->message, "%s", message);
-}
-
-static void give_up(dial_box *box) {
-  neap_conn *conn = box->conn;
-  box->conn = NULL;
-  if (conn == NULL)
-    return;
-  conn->peer = NULL;
-  neap_conn_terminate(conn);
 }
 
 struct answer {
@@ -228,7 +245,7 @@ void neap_dial_failed(neap_conn *conn, const neap_why *why) {
   conn->peer = NULL;
   box->conn = NULL;
   if (why->reason)
-    fail(box, NEAP_EREFUSED, why->reason);
+    fail(box, why->status ? why->status : NEAP_EREFUSED, why->reason);
   else if (why->cause == NEAP_CAUSE_NONE)
     fail(box, NEAP_ETIMEOUT, "the handshake took too long");
   else

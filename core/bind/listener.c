@@ -5,6 +5,7 @@
 #include "bind/route.h"
 #include "bind/runtime.h"
 #include "bind/site.h"
+#include "bind/tls.h"
 #include "net/acceptor.h"
 #include "proto/status.h"
 
@@ -46,8 +47,8 @@ void neap_listener_set_handler(lua_State *L, neap_runtime *rt, uint32_t tag) {
   lua_pop(L, 1);
 }
 
-/* core.listen{host=, port= | path= | fd=, settings=, on_request=} -> listener
- * | nil, message, code */
+/* core.listen{host=, port= | path= | fd=, settings=, on_request=, tls=}
+ * -> listener | nil, message, code */
 static int listen_new(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -55,6 +56,9 @@ static int listen_new(lua_State *L) {
   neap_settings *settings = neap_settings_check(L, -1);
   lua_getfield(L, 1, "on_request");
   luaL_argcheck(L, lua_isfunction(L, -1), 1, "on_request is not a function");
+  lua_getfield(L, 1, "tls");
+  neap_tls_context *tls = neap_tls_context_opt(L, -1, false);
+  lua_insert(L, -2); /* the function stays on top */
   if (rt->loop == NULL)
     return neap_push_status(L, NEAP_ECLOSED);
   listener_box *box = lua_newuserdatauv(L, sizeof *box, 0);
@@ -71,6 +75,8 @@ static int listen_new(lua_State *L) {
   box->acceptor = acceptor;
   acceptor->tag = ++rt->last_tag;
   acceptor->peer = box;
+  if (tls)
+    neap_acceptor_secure(acceptor, tls);
   acceptor->born.site = neap_site_here(rt, L);
   lua_pushvalue(L, handle - 1);
   neap_listener_set_handler(L, rt, acceptor->tag);
@@ -114,6 +120,19 @@ static int listener_address(lua_State *L) {
   return 2;
 }
 
+/* listener:set_tls(context) -> true | nil, message, code; open connections
+ * keep the one they have */
+static int listener_set_tls(lua_State *L) {
+  listener_box *box = check_listener(L);
+  luaL_checkany(L, 2);
+  neap_tls_context *tls = neap_tls_context_opt(L, 2, false);
+  luaL_argcheck(L, tls, 2, "no TLS context");
+  if (box->acceptor == NULL)
+    return neap_push_status(L, NEAP_ECLOSED);
+  neap_acceptor_secure(box->acceptor, tls);
+  return neap_push_status(L, NEAP_OK);
+}
+
 static int listener_tostring(lua_State *L) {
   listener_box *box = check_listener(L);
   lua_pushfstring(L, box->acceptor ? CLASS ": %p" : CLASS " (closed)", box);
@@ -121,8 +140,10 @@ static int listener_tostring(lua_State *L) {
 }
 
 void neap_bind_listener(lua_State *L) {
-  static const luaL_Reg methods[] = {
-    {"close", listener_close}, {"address", listener_address}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"close", listener_close},
+                                     {"address", listener_address},
+                                     {"set_tls", listener_set_tls},
+                                     {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__gc", listener_close},
                                          {"__close", listener_close},
                                          {"__tostring", listener_tostring},

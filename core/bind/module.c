@@ -18,6 +18,7 @@
 #include "bind/site.h"
 #include "bind/task.h"
 #include "bind/timer.h"
+#include "bind/tls.h"
 
 int luaopen_neap_core(lua_State *L);
 
@@ -35,6 +36,7 @@ int luaopen_neap_core(lua_State *L) {
   neap_bind_audit(L);
   neap_bind_site(L);
   neap_bind_route(L);
+  neap_bind_tls(L);
   neap_bind_listener(L);
   neap_bind_request(L);
   neap_bind_conn(L);

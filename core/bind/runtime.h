@@ -29,6 +29,7 @@ struct neap_task;
   X(CONN_PONG, "conn_pong")         /* (conn, payload) */             \
   X(REQUEST_ERROR, "request_error") /* (req, err, trace) */           \
   X(REQUEST_GONE, "request_gone")   /* (req) */                       \
+  X(INSECURE, "insecure")           /* (remote, fault): no TLS */     \
   X(ABANDONED, "abandoned")         /* (id, site, age, is_client) */  \
   X(ERROR, "error")                 /* (message): nobody else's */    \
   X(SIGNAL, "signal")               /* (name) */

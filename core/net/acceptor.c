@@ -64,8 +64,11 @@ static void greet(neap_acceptor *acceptor, int fd,
   neap_address address;
   neap_conn *conn;
   neap_address_read(&address, from);
-  neap_conn_new(&conn, acceptor->loop, fd, acceptor->settings, acceptor->tag,
-                &address);
+  if (neap_conn_new(&conn, acceptor->loop, fd, acceptor->settings,
+                    acceptor->tag, &address))
+    return;
+  if (acceptor->tls && neap_conn_secure(conn, acceptor->tls, NULL))
+    neap_conn_terminate(conn);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events) {
@@ -227,8 +230,17 @@ int neap_acceptor_address(const neap_acceptor *acceptor, char *host,
 static void on_closed(uv_handle_t *handle) {
   neap_acceptor *acceptor = handle->data;
   neap_settings_release(acceptor->settings);
+  if (acceptor->tls)
+    neap_tls_context_release(acceptor->tls);
   free(acceptor->path);
   free(acceptor);
+}
+
+void neap_acceptor_secure(neap_acceptor *acceptor, neap_tls_context *context) {
+  neap_tls_context *old = acceptor->tls;
+  acceptor->tls = neap_tls_context_retain(context);
+  if (old)
+    neap_tls_context_release(old);
 }
 
 void neap_acceptor_close(neap_acceptor *acceptor) {

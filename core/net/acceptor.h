@@ -13,6 +13,7 @@
 
 #include "net/loop.h"
 #include "net/settings.h"
+#include "net/tls_context.h"
 
 typedef struct neap_acceptor {
   uv_poll_t poll;
@@ -20,9 +21,10 @@ typedef struct neap_acceptor {
   neap_timer retry;
   neap_loop *loop;
   neap_settings *settings;
-  void *peer;   /* the binding's; NULL when it has let go */
-  char *path;   /* of a unix socket, to unlink */
-  uint32_t tag; /* the binding's name for it */
+  neap_tls_context *tls; /* NULL: in the clear */
+  void *peer;            /* the binding's; NULL when it has let go */
+  char *path;            /* of a unix socket, to unlink */
+  uint32_t tag;          /* the binding's name for it */
   int fd;
   int spare;
   bool is_closing;
@@ -44,6 +46,10 @@ int neap_acceptor_open_fd(neap_acceptor **out, neap_loop *loop, int fd,
  * whose path is then in host. */
 int neap_acceptor_address(const neap_acceptor *acceptor, char *host,
                           size_t size, int *port);
+
+/* From the next connection on they have to speak TLS, with these certificates;
+ * those that are open keep theirs. */
+void neap_acceptor_secure(neap_acceptor *acceptor, neap_tls_context *context);
 
 void neap_acceptor_close(neap_acceptor *acceptor);
 

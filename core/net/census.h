@@ -16,6 +16,7 @@
   X(CONN, "conn")                 \
   X(STREAM, "stream")             \
   X(TLS, "tls")                   \
+  X(TLS_CONTEXT, "tls_context")   \
   X(TIMER, "timer")               \
   X(TASK, "task")                 \
   X(SCOPE, "scope")               \

@@ -219,15 +219,15 @@ void neap_conn_linger(neap_conn *conn, bool lingering) {
     neap_conn_mark_dirty(conn);
 }
 
-static void start_shutdown(neap_conn *conn) {
+void neap_conn_start_shutdown(neap_conn *conn) {
   uint64_t left = SHUTDOWN_MS;
   uint64_t now = neap_loop_now(conn->loop);
   if (neap_deadline_is_armed(&conn->deadline) && conn->deadline.at < now + left)
     left = conn->deadline.at > now ? conn->deadline.at - now : 1;
   conn->state = NEAP_CONN_SHUTDOWN;
   neap_deadline_disarm(&conn->write);
-  if (!conn->is_client) /* the server drops TCP first (RFC 6455, 7.1.1) */
-    neap_transport_shutdown(&conn->transport);
+  /* The server drops TCP first (RFC 6455, 7.1.1). */
+  neap_transport_shutdown(&conn->transport, conn->is_client);
   neap_loop_arm(conn->loop, &conn->deadline, NEAP_DEADLINE_SHUTDOWN, left);
   neap_conn_update_interest(conn);
 }
@@ -242,7 +242,7 @@ void neap_conn_finish(neap_conn *conn) {
   if (conn->is_websocket && !neap_session_is_done(&conn->session))
     return;
   if (neap_conn_buffered(conn) == 0)
-    start_shutdown(conn);
+    neap_conn_start_shutdown(conn);
 }
 
 static void free_conn(neap_conn *conn) {
@@ -252,11 +252,13 @@ static void free_conn(neap_conn *conn) {
 }
 
 static void bury(neap_conn *conn) {
+  neap_transport_release(&conn->transport);
   neap_why why = {
     .cause = conn->cause,
     .by = conn->by,
     .code = conn->code,
     .clean = conn->is_clean,
+    .status = conn->failure,
     .reason = conn->reason,
     .reason_len = conn->reason ? strlen(conn->reason) : 0,
     .age = neap_loop_now(conn->loop) - conn->born.at,

@@ -25,6 +25,7 @@ typedef struct neap_conn neap_conn;
 
 enum neap_conn_state {
   NEAP_CONN_CONNECT,  /* client: TCP is being opened */
+  NEAP_CONN_TLS,      /* the TLS handshake, below what follows */
   NEAP_CONN_HEAD,     /* the head of a request, or answer, is being read */
   NEAP_CONN_ANSWER,   /* the binding decides; nothing is read */
   NEAP_CONN_OPEN,     /* WebSocket */
@@ -67,6 +68,7 @@ typedef struct neap_why {
   enum neap_by by;
   uint16_t code;
   bool clean; /* Close frames went both ways */
+  int status; /* NEAP_EREFUSED, NEAP_ETLS: what failed before the handshake */
   const char *reason;
   size_t reason_len;
   uint64_t age;  /* milliseconds */
@@ -80,6 +82,8 @@ typedef struct neap_conn_events {
    * later. */
   void (*head)(neap_conn *conn, const neap_http_head *head, const char *src,
                size_t len);
+  /* A server's peer failed in the TLS handshake; it is about to close. */
+  void (*insecure)(neap_conn *conn, const char *fault);
   /* There may be messages: take them all with neap_conn_next. */
   void (*readable)(neap_conn *conn);
   void (*pong)(neap_conn *conn, const neap_event *event);
@@ -119,6 +123,7 @@ struct neap_conn {
   uint8_t cause;
   uint8_t by;
   uint8_t interest; /* what is polled for */
+  int8_t failure;   /* what reason is about, before the handshake */
   bool is_client;
   bool is_websocket;
   bool wants_upgrade;  /* its head asks for one: without a peer, no answer */
@@ -151,6 +156,13 @@ int neap_conn_dial_pipe(neap_conn **out, neap_loop *loop, neap_pipe *pipe,
                         neap_settings *server_settings, uint32_t tag,
                         neap_settings *settings, const void *request,
                         size_t size);
+
+/* Right after a connection was made: its peer has to do a TLS handshake before
+ * all else, under the same deadline. A client demands a certificate for host,
+ * unless the context takes any. NEAP_OK, NEAP_ENOMEM, or NEAP_ETLS for a host
+ * that no certificate can be for. */
+int neap_conn_secure(neap_conn *conn, neap_tls_context *context,
+                     const char *host);
 
 /* Client: the answer was right, the WebSocket is open. */
 int neap_conn_join(neap_conn *conn);

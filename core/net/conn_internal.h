@@ -13,6 +13,8 @@ void neap_conn_begin_closing(neap_conn *conn, enum neap_cause cause,
                              enum neap_by by, uint16_t code, const char *reason,
                              size_t reason_len);
 void neap_conn_arm_open(neap_conn *conn);
+/* Writes no more, and waits for the peer's end; what it sends is dropped. */
+void neap_conn_start_shutdown(neap_conn *conn);
 /* Ends the connection if its closing has done all it waits for. */
 void neap_conn_finish(neap_conn *conn);
 
@@ -25,6 +27,10 @@ int neap_conn_open(neap_conn *conn, enum neap_role role,
 
 /* dialer.c: the socket says how the connecting went. */
 void neap_conn_connected(neap_conn *conn);
+void neap_conn_send_request(neap_conn *conn);
+
+/* conn_tls.c: the socket is ready to go on with the TLS handshake. */
+void neap_conn_handshake(neap_conn *conn);
 
 /* conn_http.c */
 /* What came is the head of a request or answer, or a part of it. */
@@ -48,6 +54,11 @@ void neap_conn_uncork(neap_conn *conn);
 void neap_conn_writable(neap_conn *conn);
 void neap_conn_mark_dirty(neap_conn *conn);
 void neap_conn_drop_output(neap_conn *conn);
+
+/* Bytes that wait for the socket. */
+static inline size_t neap_conn_unsent(const neap_conn *conn) {
+  return conn->queue.bytes + neap_transport_held(&conn->transport);
+}
 
 static inline bool neap_conn_is_live(const neap_conn *conn) {
   return conn->state != NEAP_CONN_CLOSED;

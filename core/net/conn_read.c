@@ -34,16 +34,25 @@ static void touch_idle(neap_conn *conn) {
 
 static int wanted_interest(const neap_conn *conn) {
   int wanted = 0;
-  bool reads = conn->state == NEAP_CONN_HEAD ||
+  bool reads = conn->state == NEAP_CONN_TLS || conn->state == NEAP_CONN_HEAD ||
                conn->state == NEAP_CONN_SHUTDOWN ||
                (conn->is_websocket && !conn->is_paused);
   if (reads && !conn->is_eof)
     wanted |= NEAP_READABLE;
-  if (conn->is_backlogged || conn->state == NEAP_CONN_CONNECT)
+  if (conn->is_backlogged || conn->state == NEAP_CONN_CONNECT ||
+      neap_transport_held(&conn->transport))
     wanted |= NEAP_WRITABLE;
   if (conn->state == NEAP_CONN_ANSWER && conn->wants_upgrade)
     wanted |= NEAP_HANGUP;
   return wanted;
+}
+
+/* An end that came with the last bytes. */
+static void read_what_is_left(neap_conn *conn) {
+  if (neap_conn_is_live(conn) && !conn->is_paused && !conn->is_eof &&
+      conn->state != NEAP_CONN_ANSWER &&
+      neap_transport_has_more(&conn->transport))
+    neap_conn_readable(conn);
 }
 
 void neap_conn_on_ready(neap_conn *conn, int ready) {
@@ -59,10 +68,15 @@ void neap_conn_on_ready(neap_conn *conn, int ready) {
     neap_conn_abort(conn, NEAP_CAUSE_EOF, NEAP_BY_NET);
     return;
   }
+  if (conn->state == NEAP_CONN_TLS) {
+    neap_conn_handshake(conn);
+    return;
+  }
   if (neap_conn_is_live(conn) && (ready & NEAP_WRITABLE))
     neap_conn_writable(conn);
   if (neap_conn_is_live(conn) && (ready & NEAP_READABLE))
     neap_conn_readable(conn);
+  read_what_is_left(conn);
 }
 
 void neap_conn_update_interest(neap_conn *conn) {
@@ -143,6 +157,7 @@ void neap_conn_read_on(neap_conn *conn) {
     return;
   take_messages(conn);
   neap_conn_update_interest(conn);
+  read_what_is_left(conn);
 }
 
 void neap_conn_pause(neap_conn *conn) {
@@ -167,31 +182,52 @@ void neap_conn_resume(neap_conn *conn) {
 }
 
 static void on_eof(neap_conn *conn) {
+  static const char cut[] = "the stream ended without close_notify";
+  size_t len = neap_transport_is_cut(&conn->transport) ? sizeof cut - 1 : 0;
   conn->is_eof = true;
   if (conn->state == NEAP_CONN_OPEN)
-    neap_conn_begin_closing(conn, NEAP_CAUSE_EOF, NEAP_BY_NET, 1006, NULL, 0);
+    neap_conn_begin_closing(conn, NEAP_CAUSE_EOF, NEAP_BY_NET, 1006, cut, len);
   if (conn->state == NEAP_CONN_CLOSING && conn->is_lingering)
     neap_conn_update_interest(conn);
   else
     neap_conn_release(conn);
 }
 
-void neap_conn_readable(neap_conn *conn) {
-  uint8_t *bytes = conn->loop->receive;
-  ssize_t n = neap_transport_read(&conn->transport, bytes, NEAP_RECEIVE_SIZE);
+static void on_failure(neap_conn *conn) {
+  const neap_tls *tls = conn->transport.tls;
+  if (tls && tls->fault && conn->cause == NEAP_CAUSE_NONE) {
+    conn->failure = NEAP_ETLS;
+    conn->reason = strdup(tls->fault);
+  }
+  neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
+}
 
-  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-    return;
-  if (n < 0) {
-    neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
-  } else if (n == 0) {
-    on_eof(conn);
-  } else if (conn->state == NEAP_CONN_HEAD) {
-    neap_conn_read_head(conn, bytes, (size_t)n);
+static void take_bytes(neap_conn *conn, uint8_t *bytes, size_t len) {
+  if (conn->state == NEAP_CONN_HEAD) {
+    neap_conn_read_head(conn, bytes, len);
   } else if (conn->is_websocket && conn->state <= NEAP_CONN_CLOSING) {
     if (conn->state == NEAP_CONN_OPEN)
       touch(conn);
-    neap_session_feed(&conn->session, bytes, (size_t)n);
+    neap_session_feed(&conn->session, bytes, len);
     take_messages(conn);
   }
+}
+
+void neap_conn_readable(neap_conn *conn) {
+  uint8_t *bytes = conn->loop->receive;
+  ssize_t n =
+    conn->state == NEAP_CONN_SHUTDOWN
+      ? neap_transport_receive(&conn->transport, bytes, NEAP_RECEIVE_SIZE)
+      : neap_transport_read(&conn->transport, bytes);
+
+  if (neap_transport_held(&conn->transport)) /* TLS has answered by itself */
+    neap_conn_mark_dirty(conn);
+  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    return;
+  if (n < 0)
+    on_failure(conn);
+  else if (n == 0)
+    on_eof(conn);
+  else
+    take_bytes(conn, bytes, (size_t)n);
 }

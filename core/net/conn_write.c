@@ -14,7 +14,7 @@ static bool is_full(int error) {
 }
 
 /* Bytes written, 0 when the socket is full, -1 when the peer is gone. */
-static ssize_t write_vectors(neap_conn *conn, struct iovec *vectors,
+static ssize_t write_vectors(neap_conn *conn, const struct iovec *vectors,
                              int count) {
   ssize_t n = neap_transport_write(&conn->transport, vectors, count);
   if (n < 0 && is_full(errno))
@@ -55,9 +55,9 @@ static int queue_rest(neap_conn *conn, const struct iovec *vectors, int count,
 }
 
 /* Writes bytes that are in no queue; what does not go out is queued. */
-static int write_now(neap_conn *conn, struct iovec *vectors, int count) {
+static int write_now(neap_conn *conn, const struct iovec *vectors, int count) {
   ssize_t n = 0;
-  if (conn->queue.bytes == 0) {
+  if (neap_conn_unsent(conn) == 0) {
     n = write_vectors(conn, vectors, count);
     if (n < 0) {
       neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
@@ -68,7 +68,7 @@ static int write_now(neap_conn *conn, struct iovec *vectors, int count) {
     neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
     return NEAP_ENOMEM;
   }
-  if (conn->queue.bytes > 0 && !conn->is_backlogged)
+  if (neap_conn_unsent(conn) > 0 && !conn->is_backlogged)
     wait_for_room(conn);
   return NEAP_OK;
 }
@@ -116,7 +116,7 @@ void neap_conn_drop_output(neap_conn *conn) {
 
 size_t neap_conn_buffered(const neap_conn *conn) {
   size_t corked = conn->loop->corked == conn ? conn->loop->cork.len : 0;
-  return conn->queue.bytes + corked;
+  return neap_conn_unsent(conn) + corked;
 }
 
 /* Whether len more bytes may be queued. Where the policy is to close, that is
@@ -203,7 +203,11 @@ static void on_drained(neap_conn *conn) {
 
 void neap_conn_writable(neap_conn *conn) {
   struct iovec vectors[VECTORS];
-  size_t before = conn->queue.bytes;
+  size_t before = neap_conn_unsent(conn);
+  if (neap_transport_flush(&conn->transport)) {
+    neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
+    return;
+  }
   while (conn->queue.bytes) {
     int count = neap_queue_vectors(&conn->queue, vectors, VECTORS);
     ssize_t n = write_vectors(conn, vectors, count);
@@ -215,9 +219,9 @@ void neap_conn_writable(neap_conn *conn) {
       break;
     neap_queue_sent(&conn->queue, &conn->loop->segments, (size_t)n);
   }
-  if (conn->queue.bytes == 0)
+  if (neap_conn_unsent(conn) == 0)
     on_drained(conn);
-  else if (conn->queue.bytes < before || !conn->is_backlogged)
+  else if (neap_conn_unsent(conn) < before || !conn->is_backlogged)
     wait_for_room(conn);
 }
 
@@ -226,7 +230,7 @@ static void flush(neap_conn *conn) {
     neap_conn_close(conn, NEAP_CAUSE_OVERFLOW, NEAP_BY_LOCAL,
                     NEAP_CLOSE_TRY_LATER, "too slow", 8);
   neap_conn_uncork(conn);
-  if (neap_conn_is_live(conn) && conn->queue.bytes && !conn->is_backlogged)
+  if (neap_conn_is_live(conn) && neap_conn_unsent(conn) && !conn->is_backlogged)
     neap_conn_writable(conn);
   if (neap_conn_is_live(conn))
     neap_conn_finish(conn);

@@ -96,18 +96,28 @@ void neap_conn_connected(neap_conn *conn) {
     getsockopt(conn->transport.fd, SOL_SOCKET, SO_ERROR, &error, &len);
   if (error) {
     conn->reason = strdup(strerror(error));
+    conn->failure = NEAP_EREFUSED;
     neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
     return;
   }
+  if (conn->transport.tls) {
+    conn->state = NEAP_CONN_TLS;
+    neap_conn_handshake(conn);
+    return;
+  }
+  conn->state = NEAP_CONN_HEAD;
+  neap_conn_send_request(conn);
+  neap_conn_update_interest(conn);
+}
+
+void neap_conn_send_request(neap_conn *conn) {
   neap_buffer request = conn->head;
   conn->head = (neap_buffer){0};
-  conn->state = NEAP_CONN_HEAD;
   int err = neap_buffer_append(neap_conn_cork(conn), request.data, request.len);
   neap_buffer_release(&request);
   if (err)
     neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
   neap_conn_uncork(conn);
-  neap_conn_update_interest(conn);
 }
 
 int neap_conn_join(neap_conn *conn) {

@@ -206,6 +206,7 @@ void neap_loop_close(neap_loop *loop) {
   neap_frame_pool_release(&loop->frames);
   neap_buffer_release(&loop->cork);
   neap_descriptors_release(&loop->descriptors);
+  neap_tls_wire_release(&loop->wire);
   free(loop->receive);
   free(loop);
 }

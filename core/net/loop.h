@@ -20,6 +20,7 @@
 #include "net/poller.h"
 #include "net/queue.h"
 #include "net/timer.h"
+#include "net/tls_wire.h"
 #include "net/trim.h"
 #include "proto/buffer.h"
 
@@ -53,6 +54,7 @@ typedef struct neap_loop {
   uint8_t *receive;         /* the receive buffer of all connections */
   neap_buffer cork;         /* what one callback has written so far */
   struct neap_conn *corked; /* whose bytes those are */
+  neap_tls_wire wire;       /* ciphertext, in and out */
   neap_link pipes;          /* ends in memory that have something to do */
   neap_link dirty;          /* connections with a queue to flush this turn */
   neap_link dead;           /* connections to be told of and freed */

@@ -46,7 +46,8 @@ int neap_transport_watch(neap_transport *transport, int wanted) {
   return err;
 }
 
-ssize_t neap_transport_read(neap_transport *transport, void *dst, size_t size) {
+ssize_t neap_transport_receive(neap_transport *transport, void *dst,
+                               size_t size) {
   ssize_t n;
   if (transport->pipe)
     return neap_pipe_read(transport->pipe, dst, size);
@@ -56,9 +57,10 @@ ssize_t neap_transport_read(neap_transport *transport, void *dst, size_t size) {
   return n;
 }
 
-ssize_t neap_transport_write(neap_transport *transport, struct iovec *vectors,
-                             int count) {
-  struct msghdr message = {.msg_iov = vectors, .msg_iovlen = (size_t)count};
+ssize_t neap_transport_send(neap_transport *transport,
+                            const struct iovec *vectors, int count) {
+  struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)vectors,
+                           .msg_iovlen = (size_t)count};
   int fd = transport->fd;
   ssize_t n;
   if (transport->pipe)
@@ -70,11 +72,35 @@ ssize_t neap_transport_write(neap_transport *transport, struct iovec *vectors,
   return n;
 }
 
-void neap_transport_shutdown(neap_transport *transport) {
+void neap_transport_send_fin(neap_transport *transport) {
   if (transport->pipe)
     neap_pipe_shutdown(transport->pipe);
   else
     shutdown(transport->fd, SHUT_WR);
+}
+
+ssize_t neap_transport_read(neap_transport *transport, uint8_t *dst) {
+  if (transport->tls)
+    return neap_tls_read(transport->tls, dst);
+  return neap_transport_receive(transport, dst, NEAP_RECEIVE_SIZE);
+}
+
+ssize_t neap_transport_write(neap_transport *transport,
+                             const struct iovec *vectors, int count) {
+  if (transport->tls)
+    return neap_tls_write(transport->tls, vectors, count);
+  return neap_transport_send(transport, vectors, count);
+}
+
+int neap_transport_flush(neap_transport *transport) {
+  return transport->tls ? neap_tls_flush(transport->tls) : 0;
+}
+
+void neap_transport_shutdown(neap_transport *transport, bool keeps_tcp) {
+  if (transport->tls)
+    neap_tls_end(transport->tls, !keeps_tcp);
+  else if (!keeps_tcp)
+    neap_transport_send_fin(transport);
 }
 
 void neap_transport_give_up(neap_transport *transport) {
@@ -99,4 +125,10 @@ void neap_transport_close(neap_transport *transport) {
   if (transport->is_watched)
     neap_poller_remove(poller_of(transport), transport->fd);
   neap_descriptor_close(&owner_of(transport)->loop->descriptors, transport->fd);
+}
+
+void neap_transport_release(neap_transport *transport) {
+  if (transport->tls)
+    neap_tls_close(transport->tls);
+  transport->tls = NULL;
 }

@@ -3,22 +3,22 @@
 local core = require "neap.core"
 local options = require "neap.options"
 local site = require "neap.site"
+local tls = require "neap.tls"
 
 require "neap.conn"
 
-local PORTS = { ws = 80 }
+local PORTS = { ws = 80, wss = 443 }
 
 local connect = {}
 
---- Reads ws://host:port/path?query.
+--- Reads ws://host:port/path?query, or wss://.
 ---@param url string
----@return table|nil parsed {host, port, name, target}
+---@return table|nil parsed {host, port, name, target, is_secure}
 ---@return string|nil message
 function connect.parse(url)
   local scheme, rest = url:match("^(%a[%w+.-]*)://(.*)$")
   if not scheme then return nil, url .. ": write ws://host:port/path" end
   scheme = scheme:lower()
-  if scheme == "wss" then return nil, "wss:// is not available in this version" end
   if not PORTS[scheme] then return nil, ("%s: not a WebSocket URL"):format(url) end
   local authority, target = rest:match("^([^/?#]*)([^#]*)$")
   if not authority then return nil, url .. ": a WebSocket URL has no #fragment" end
@@ -27,10 +27,14 @@ function connect.parse(url)
   port = port and (port == "" and PORTS[scheme] or math.tointeger(port))
   if not port or port > 65535 then return nil, ("%s: no host and port there"):format(url) end
   if target:sub(1, 1) ~= "/" then target = "/" .. target end
-  return { host = authority, port = port, name = name:gsub("[%[%]]", ""), target = target }
+  return {
+    host = authority, port = port, name = name:gsub("[%[%]]", ""), target = target,
+    is_secure = scheme == "wss",
+  }
 end
 
 local BESIDE = { headers = true, protocols = true, timeout = true }
+for name in pairs(tls.CLIENT_OPTIONS) do BESIDE[name] = true end
 
 local function header_lines(given)
   local lines = {}
@@ -75,7 +79,7 @@ local function dial_each(addresses, attempt)
     local conn, message, code = dial_once(attempt)
     if conn then return conn end
     failed, why = message, code
-    if code == "cancelled" then break end
+    if code == "cancelled" or code == "tls" then break end
   end
   return nil, failed, why
 end
@@ -91,8 +95,9 @@ local function check_protocol(conn, given, url)
 end
 
 --- Opens a connection to a WebSocket server; waits.
----@param url string ws://host:port/path
----@param given table|nil headers, protocols, timeout in seconds, limits, timeouts
+---@param url string ws://host:port/path or wss://
+---@param given table|nil headers, protocols, timeout in seconds, limits, timeouts; ca, cert, key,
+--- passphrase and insecure for wss://
 ---@return userdata|nil conn, or nil, message, code
 ---@return string|nil message
 ---@return string|nil code
@@ -106,6 +111,11 @@ function connect.open(url, given)
     headers = header_lines(given), route = make_route(given),
   }
   local addresses, code = { parsed.name }
+  if parsed.is_secure then
+    attempt.server_name = parsed.name
+    attempt.tls, message, code = tls.for_client(given)
+    if not attempt.tls then return nil, message, code end
+  end
   if not is_address(parsed.name) then
     addresses, message, code = core.resolve(parsed.name)
     if not addresses then return nil, ("%s: %s"):format(url, message), code end
