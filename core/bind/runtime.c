@@ -6,6 +6,7 @@
 #include "bind/orphan.h"
 #include "bind/running.h"
 #include "bind/task.h"
+#include "net/trim.h"
 #include "proto/status.h"
 
 enum { HANDLES_MIN = 256, REST_MS = 1000 };
@@ -180,8 +181,10 @@ static void on_starved(void *peer) {
 static void on_rest(neap_timer *timer) {
   neap_runtime *rt = NEAP_CONTAINER(timer, neap_runtime, rest);
   bool has_rested = rt->roads == rt->roads_at_rest;
-  if (has_rested)
+  if (has_rested) {
     neap_road(rt, collect, NULL);
+    neap_trim_at_rest(rt->loop);
+  }
   rt->roads_at_rest = rt->roads;
   if (!has_rested)
     neap_loop_start_timer(rt->loop, &rt->rest, REST_MS);

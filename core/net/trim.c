@@ -7,6 +7,11 @@
 /* CROWD: below it there is not enough to give back. */
 enum { CROWD = 512, AFTER_MS = 500 };
 
+/* MAPPED: smaller blocks come from the heap, for to map and to unmap a large
+ * message each time costs more than to echo it. KEPT: what the heap may keep
+ * free for the next one, AT_REST: what of it is kept while nothing happens. */
+enum { MAPPED = 8 << 20, KEPT = 64 << 20, AT_REST = 4 << 20 };
+
 static uint64_t count_streams(const neap_loop *loop) {
   return neap_census_live(&loop->census, NEAP_CLASS_STREAM);
 }
@@ -22,11 +27,18 @@ void neap_trim_now(neap_loop *loop) {
   loop->trim.times++;
 }
 
+void neap_trim_at_rest(neap_loop *loop) {
+  if (mallinfo2().fordblks > AT_REST)
+    neap_trim_now(loop);
+}
+
 static void on_time(neap_timer *timer) {
   neap_trim_now(NEAP_CONTAINER(timer, neap_loop, trim.timer));
 }
 
 void neap_trim_init(neap_loop *loop) {
+  mallopt(M_MMAP_THRESHOLD, MAPPED);
+  mallopt(M_TRIM_THRESHOLD, KEPT);
   loop->trim.timer.fn = on_time;
 }
 

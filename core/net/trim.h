@@ -23,6 +23,9 @@ void neap_trim_init(struct neap_loop *loop);
 /* A stream is about to be counted as closed. */
 void neap_trim_note(struct neap_loop *loop);
 
+/* The loop has nothing to do: gives back what it keeps if that is much. */
+void neap_trim_at_rest(struct neap_loop *loop);
+
 /* Gives back now what the loop keeps for later, and what was freed. */
 void neap_trim_now(struct neap_loop *loop);
 

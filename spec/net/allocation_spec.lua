@@ -69,3 +69,43 @@ describe("the hot paths", function()
     end)
   end
 end)
+
+local BULK = [[
+  local neap = require "neap"
+  local app = neap.app { limits = { message = "16M", queue = "64M" } }
+  app:ws("/", { message = function(_, data) return data end })
+
+  local function resident()
+    local kib = io.open("/proc/self/status"):read("a"):match "VmRSS:%s+(%d+)"
+    return tonumber(kib)
+  end
+
+  neap.run(function()
+    local listener = app:listen "http://127.0.0.1:0"
+    local _, port = listener:address()
+    local conn = assert(neap.connect(("ws://127.0.0.1:%d/"):format(port),
+      { limits = { message = "16M", queue = "64M" } }))
+    local before, text = resident(), ("x"):rep(8000000)
+    for _ = 1, 8 do
+      conn:send(text, "binary")
+      assert(#conn:receive(20) == #text)
+    end
+    text = nil
+    local most = resident()
+    local deadline = neap.now() + 10
+    while resident() - before > 8192 and neap.now() < deadline do neap.sleep(2.5) end
+    print("grown", most - before, "kept", resident() - before)
+    conn:close()
+    listener:close()
+  end)
+]]
+
+describe("large messages", function()
+  it("leave no memory behind once the loop rests", function()
+    local status, output = life.die(BULK)
+    assert.equal(0, status, output)
+    local grown, kept = output:match "grown%s+(%d+)%s+kept%s+(%-?%d+)"
+    assert.is_true(tonumber(grown) > 16384, output)
+    assert.is_true(tonumber(kept) <= 8192, output)
+  end)
+end)
