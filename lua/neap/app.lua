@@ -10,6 +10,7 @@ local options = require "neap.options"
 local order = require "neap.order"
 local pipeline = require "neap.pipeline"
 local plan = require "neap.plan"
+local provide = require "neap.provide"
 local request = require "neap.request"
 local router = require "neap.router"
 local scope = require "neap.scope"
@@ -39,10 +40,12 @@ function app.new(given)
   local own, message = options.parse(given or {}, "app")
   if not own then site.fail("%s", message) end
   if own.json then json.use(own.json) end
+  local own_scope = scope.new { label = "app", on_error = log_error }
+  own_scope.provides = provide.registry(own_scope)
   return setmetatable({
     options = own,
     where = site.caller(),
-    scope = scope.new { label = "app", on_error = log_error },
+    scope = own_scope,
     router = router.new(), -- its own paths alone, so that a clash is told at its line
     items = {}, -- middleware, routes and mounts, in the order of registration
     routes = {},
@@ -113,6 +116,7 @@ function methods:mount(prefix, other)
     site.fail("app:mount needs an app behind its prefix, not a %s", type(other))
   end
   mount.enter(self, other, prefix)
+  provide.mount(self.scope.provides, other.scope.provides)
   return (add_item(self, "mount", { prefix = prefix:gsub("(.)/$", "%1"), app = other }))
 end
 
@@ -172,15 +176,39 @@ local function serve_method(method)
 end
 
 --- Each answers one method on `path` with what `handler(req)` returns.
-methods.get = serve_method "GET"
+local serve_get = serve_method "GET"
 methods.post = serve_method "POST"
 methods.put = serve_method "PUT"
 methods.patch = serve_method "PATCH"
 methods.delete = serve_method "DELETE"
 methods.head = serve_method "HEAD"
 
+local get_value = methods.get
+
+--- Answers GET on `path`; or, as every scope's, returns what the app provides
+--- under a name.
+---@param path string a path, or a name
+---@param handler function|nil
+function methods:get(path, handler)
+  local is_name = handler == nil and type(path) == "string" and path:sub(1, 1) ~= "/"
+  if not is_name then return (serve_get(self, path, handler)) end
+  local value, message, code = get_value(self, path)
+  return value, message, code
+end
+
 --- Answers every method that has no handler of its own on `path`.
 methods.any = serve_method "*"
+
+--- Provides a value to `get` of the app, its connections, requests and services.
+---@param name string
+---@param given table lifetime = "singleton"|"scoped"|"transient", needs = {names},
+---  make = fn(scope, ...), dispose = fn(value)
+---@return table app
+function methods:provide(name, given)
+  if self.is_frozen then site.fail("values are provided before the app listens") end
+  provide.value(self.scope.provides, name, given)
+  return self
+end
 
 --- Calls `fn(conn)` for each open connection.
 ---@param fn fun(conn: userdata)
@@ -249,6 +277,7 @@ end
 -- Freezes the app: every route gets its settings and its chain.
 local function compile(self)
   mount.refuse_alone(self)
+  provide.check(self.scope.provides)
   local laid, settings_for = app.lay_out(self), settings_maker()
   order.check(laid)
   for _, route in ipairs(laid.routes) do settle_route(route, settings_for) end

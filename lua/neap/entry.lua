@@ -23,12 +23,15 @@ function entry.attempt(fn, ...)
   pcall(log.error, "error in a hook: " .. trace:match "^[^\n]*", { trace = trace })
 end
 
+local link_count = 0
+
 --- Makes `self` the last thing that `scope` owns.
 ---@param scope table
 ---@param self table kind, and finish(self) or stop(self)
 ---@return table entry
 function entry.link(scope, self)
-  self.scope = scope
+  link_count = link_count + 1
+  self.scope, self.number = scope, link_count
   self.prev = scope.last
   if scope.last then scope.last.next = self end
   scope.last = self
@@ -45,6 +48,16 @@ function entry.unlink(self)
   if self.prev then self.prev.next = self.next end
   self.scope, self.next, self.prev = nil, nil, nil
   return true
+end
+
+--- Makes an entry the last thing that its scope owns, if it is not out already.
+---@param self table
+function entry.move_last(self)
+  local scope = self.scope
+  if scope and scope.last ~= self then
+    entry.unlink(self)
+    entry.link(scope, self)
+  end
 end
 
 local kept_count = 0

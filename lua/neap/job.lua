@@ -102,12 +102,13 @@ end
 -- ---- what ends with its task
 
 --- Keeps `self` (with a method close) until it is dropped or the running task
---- ends; false outside of a task of a scope.
+--- ends; false outside of a task of a scope, and in one that only makes what its
+--- scope then has.
 ---@param self table
 ---@return boolean
 function job.hold(self)
   local owner = core.current() and core.owner()
-  if type(owner) ~= "table" or owner.kind ~= "task" then return false end
+  if type(owner) ~= "table" or owner.kind ~= "task" or owner.is_making then return false end
   owner.held = owner.held or {}
   table.insert(owner.held, self)
   self.holder = owner
@@ -148,6 +149,15 @@ end)
 local function wait_for_end(self, seconds)
   self.ended = self.ended or wait.place()
   return self.ended:wait(seconds)
+end
+
+--- Waits for the end of a task.
+---@param self table
+---@param seconds number
+---@return boolean ended
+function job.join(self, seconds)
+  if self.scope then wait_for_end(self, seconds) end
+  return not self.scope
 end
 
 --- Closes the coroutine of a task at the end of this turn, and waits for that.

@@ -4,6 +4,7 @@
 -- database never sees more than max_open. A place that falls free goes to the
 -- one that has waited longest, as does what comes back.
 
+local codes = require "neap.codes"
 local core = require "neap.core"
 local entry = require "neap.entry"
 local job = require "neap.job"
@@ -25,10 +26,6 @@ local loan_mt = { __name = "neap.loan", __index = loan_methods }
 local MAX_OPEN = 10
 local CLOSED = "the pool is closed"
 local PLACE = {} -- what a waiter gets that may make an item
-
-local CODES = {}
-for code in ("closed timeout busy overflow too_big protocol refused tls cancelled limit"
-  .. " draining io"):gmatch "%S+" do CODES[code] = true end
 
 -- ---- options
 
@@ -186,7 +183,7 @@ local function make_item(self)
     return wait.fail(value.message, "io")
   end
   if value == nil then
-    return wait.fail(message or "make returned nothing", CODES[code] and code or "io")
+    return wait.fail(message or "make returned nothing", codes.checked(code))
   end
   place.pool = nil
   return { value = value, born = core.now() }

@@ -53,13 +53,17 @@ local function check_options(given)
   if given.timeout ~= nil then check_time(given.timeout, "neap.scope's timeout") end
 end
 
--- A scope, or what has one: an app, a connection, a request.
-local function to_scope(value)
+--- Returns the scope that `value` is or has (an app, a connection, a request),
+--- or raises.
+---@param value any
+---@param name string what the argument is called
+---@return table
+function scope.check(value, name)
   if getmetatable(value) == scope_mt then return value end
   local is_object = type(value) == "table" or type(value) == "userdata"
   local found = is_object and scope.of(value)
   if getmetatable(found) ~= scope_mt then
-    site.fail("neap.scope's within holds scopes, not a %s", type(value))
+    site.fail("%s must be a scope, not a %s", name, type(value))
   end
   return found
 end
@@ -91,7 +95,9 @@ end
 
 local function scopes_above(given)
   local above = {}
-  for i, value in ipairs(given.within or {}) do above[i] = to_scope(value) end
+  for i, value in ipairs(given.within or {}) do
+    above[i] = scope.check(value, "each of neap.scope's within")
+  end
   if given.parent and not given.aside then table.insert(above, 1, given.parent) end
   if not above[1] and not given.within and not given.aside then above[1] = scope.current() end
   return above
@@ -255,6 +261,24 @@ function methods:child(given)
   return (scope.new(copy))
 end
 
+-- ---- what the app provides
+
+--- Returns what the app provides under `name`, made where it should be; waits
+--- while it is made.
+---@param name string
+---@return any value, or nil, message, code
+function methods:get(name)
+  local value, message, code = require("neap.values").get(self, name)
+  return value, message, code
+end
+
+--- Returns a function that gets it later, in the scope that it is given.
+---@param name string
+---@return fun(owner: any): any
+function methods:factory(name)
+  return (require("neap.values").factory(self, name))
+end
+
 --- Names what the scope does, for the census.
 ---@param text string|nil
 ---@return string|nil
@@ -355,7 +379,7 @@ end
 function scope.install(target, scope_of)
   local names = {
     "spawn", "after", "every", "own", "defer", "on_cancel", "child", "cancel", "cancelled",
-    "label",
+    "label", "get", "factory",
   }
   for _, name in ipairs(names) do
     local method = methods[name]

@@ -213,7 +213,7 @@ describe("misuse of scopes", function()
         ["must be a table"] = function() neap.scope(5) end,
         ["label must be a string"] = function() neap.scope { label = 5 } end,
         ["timeout must not be negative"] = function() neap.scope { timeout = -1 } end,
-        ["holds scopes, not a number"] = function() neap.scope { within = { 5 } } end,
+        ["within must be a scope, not a number"] = function() neap.scope { within = { 5 } } end,
         ["spawn's argument must be a function"] = function() scope:spawn(5) end,
         ["after's time must be a number"] = function() scope:after("x", print) end,
         ["every's time must be more than 0"] = function() scope:every(0, print) end,
