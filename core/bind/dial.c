@@ -1,15 +1,14 @@
 #include "bind/dial.h"
 
-#include <netinet/in.h>
+#include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/un.h>
 
 #include "bind/conn.h"
 #include "bind/pipe.h"
 #include "bind/site.h"
+#include "bind/socket.h"
 #include "bind/tls.h"
 #include "proto/handshake.h"
 #include "proto/status.h"
@@ -18,7 +17,8 @@
 
 enum { RESULT = 1, MESSAGE_MAX = 160 };
 
-/* One attempt; user value 1 is the connection once there is one. */
+/* One attempt; user value 1 is the connection once there is one, or the answer
+ * that is none. */
 typedef struct dial_box {
   neap_peer peer;
   neap_conn *conn; /* NULL when it has joined, failed or was given up */
@@ -32,31 +32,6 @@ typedef struct dial_box {
 
 static dial_box *check_dial(lua_State *L) {
   return luaL_checkudata(L, 1, CLASS);
-}
-
-static int read_address(lua_State *L, struct sockaddr_storage *address,
-                        socklen_t *len) {
-  struct sockaddr_un *un = (void *)address;
-  lua_getfield(L, 1, "path");
-  const char *path = lua_tostring(L, -1);
-  if (path) {
-    luaL_argcheck(L, strlen(path) < sizeof un->sun_path, 1, "path too long");
-    un->sun_family = AF_UNIX;
-    strcpy(un->sun_path, path);
-    *len = sizeof *un;
-    return NEAP_OK;
-  }
-  lua_getfield(L, 1, "address");
-  lua_getfield(L, 1, "port");
-  const char *host = luaL_checkstring(L, -2);
-  int port = (int)luaL_checkinteger(L, -1);
-  if (uv_ip4_addr(host, port, (struct sockaddr_in *)(void *)address) == 0)
-    *len = sizeof(struct sockaddr_in);
-  else if (uv_ip6_addr(host, port, (struct sockaddr_in6 *)(void *)address) == 0)
-    *len = sizeof(struct sockaddr_in6);
-  else
-    return NEAP_EIO;
-  return NEAP_OK;
 }
 
 static int write_request(lua_State *L, dial_box *box, neap_buffer *request) {
@@ -90,15 +65,14 @@ static dial_box *new_dial(lua_State *L, neap_runtime *rt) {
 static int open_conn(lua_State *L, dial_box *box, neap_conn **out,
                      const neap_buffer *request) {
   neap_settings *settings = box->route->settings;
-  struct sockaddr_storage address = {0};
-  socklen_t len = 0;
   if (lua_getfield(L, 1, "pipe") != LUA_TNIL)
     return neap_pipe_dial(L, lua_gettop(L), out, settings, request);
-  int err = read_address(L, &address, &len);
-  if (err)
-    return err;
-  return neap_conn_dial(out, box->rt->loop, (struct sockaddr *)&address, len,
-                        settings, request->data, request->len);
+  lua_getfield(L, 1, "socket");
+  int fd = neap_socket_hand_over(L, lua_gettop(L));
+  if (fd < 0)
+    return NEAP_ECLOSED;
+  return neap_conn_dial(out, box->rt->loop, fd, settings, request->data,
+                        request->len);
 }
 
 static void give_up(dial_box *box) {
@@ -121,8 +95,9 @@ static int secure(lua_State *L, neap_conn *conn) {
   return tls ? neap_conn_secure(conn, tls, name) : NEAP_OK;
 }
 
-/* core.dial{address=, port= | path= | pipe=, host=, target=, headers=, route=,
- * tls=, server_name=} -> dial | nil, message, code */
+/* core.dial{socket= | pipe=, host=, target=, headers=, route=, tls=,
+ * server_name=} -> dial | nil, message, code; takes over the socket, which is
+ * connected */
 static int dial_new(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
   neap_buffer request = {0};
@@ -153,10 +128,13 @@ static int dial_new(lua_State *L) {
 }
 
 static int push_result(lua_State *L, const dial_box *box) {
-  if (box->status < 0)
-    return neap_push_failure(L, box->status, box->message);
   lua_getiuservalue(L, -1, RESULT);
-  return 1;
+  if (box->status >= 0)
+    return 1;
+  int answer = lua_gettop(L);
+  neap_push_failure(L, box->status, box->message);
+  lua_rotate(L, answer, -1);
+  return 4;
 }
 
 /* The attempt is over: whoever waits is told. */
@@ -212,6 +190,30 @@ static void keep_protocol(lua_State *L, const neap_http_head *head,
   lua_setfield(L, -2, "protocol");
 }
 
+/* An answer that is no upgrade: {status=, body=, name = value, ...}, the names
+ * in lower case; the body as far as it came along. */
+static void keep_answer(lua_State *L, const struct answer *answer) {
+  const neap_http_head *head = answer->head;
+  const neap_buffer *body = &answer->conn->head;
+  char name[64];
+  lua_createtable(L, 0, head->field_count + 2);
+  for (int i = 0; i < head->field_count; i++) {
+    const neap_http_field *field = &head->fields[i];
+    if (field->name.len >= sizeof name)
+      continue;
+    for (int at = 0; at < field->name.len; at++)
+      name[at] = (char)tolower((unsigned char)answer->src[field->name.at + at]);
+    lua_pushlstring(L, name, field->name.len);
+    lua_pushlstring(L, answer->src + field->value.at, field->value.len);
+    lua_rawset(L, -3);
+  }
+  lua_pushinteger(L, head->status);
+  lua_setfield(L, -2, "status");
+  lua_pushlstring(L, (const char *)body->data, body->len);
+  lua_setfield(L, -2, "body");
+  lua_setiuservalue(L, -2, RESULT);
+}
+
 static void take_answer(neap_runtime *rt, lua_State *L, void *arg) {
   const struct answer *answer = arg;
   dial_box *box = answer->conn->peer;
@@ -223,6 +225,7 @@ static void take_answer(neap_runtime *rt, lua_State *L, void *arg) {
     snprintf(text, sizeof text, "the server answered %d: %s", head.status,
              head.error);
     fail(box, head.status == 101 ? NEAP_EPROTO : NEAP_EREFUSED, text);
+    keep_answer(L, answer);
     give_up(box);
   } else {
     join(rt, L, box);
@@ -247,14 +250,15 @@ void neap_dial_failed(neap_conn *conn, const neap_why *why) {
   if (why->reason)
     fail(box, why->status ? why->status : NEAP_EREFUSED, why->reason);
   else if (why->cause == NEAP_CAUSE_NONE)
-    fail(box, NEAP_ETIMEOUT, "the handshake took too long");
+    fail(box, NEAP_ETIMEOUT, "the server did not answer in time");
+  else if (why->cause == NEAP_CAUSE_PROTOCOL)
+    fail(box, NEAP_EPROTO, "the answer is not HTTP: no WebSocket server there");
   else
-    fail(box, why->cause == NEAP_CAUSE_PROTOCOL ? NEAP_EPROTO : NEAP_ECLOSED,
-         "the connection ended during the handshake");
+    fail(box, NEAP_ECLOSED, "the server hung up instead of answering");
   neap_road(box->rt, tell, box);
 }
 
-/* dial:wait() -> conn | nil, message, code */
+/* dial:wait() -> conn | nil, message, code, answer: what the server said */
 static int dial_wait(lua_State *L) {
   dial_box *box = check_dial(L);
   if (box->status <= 0) {
@@ -278,82 +282,12 @@ static int dial_close(lua_State *L) {
   return 0;
 }
 
-struct search {
-  uv_getaddrinfo_t request;
-  neap_runtime *rt;
-  neap_task *waiter;
-  const struct addrinfo *found;
-  int status;
-};
-
-static void push_addresses(lua_State *L, const struct addrinfo *found) {
-  char host[64];
-  lua_Integer count = 0;
-  lua_newtable(L);
-  for (; found; found = found->ai_next) {
-    if (found->ai_family == AF_INET)
-      uv_ip4_name((const void *)found->ai_addr, host, sizeof host);
-    else if (found->ai_family == AF_INET6)
-      uv_ip6_name((const void *)found->ai_addr, host, sizeof host);
-    else
-      continue;
-    lua_pushstring(L, host);
-    lua_rawseti(L, -2, ++count);
-  }
-}
-
-static void give_addresses(neap_runtime *rt, lua_State *L, void *arg) {
-  struct search *search = arg;
-  neap_task *task = search->waiter;
-  int count = 1;
-  (void)rt;
-  (void)L;
-  if (search->status)
-    count =
-      neap_push_failure(task->co, NEAP_EREFUSED, uv_strerror(search->status));
-  else
-    push_addresses(task->co, search->found);
-  neap_task_wake_now(task, count);
-}
-
-static void on_found(uv_getaddrinfo_t *request, int status,
-                     struct addrinfo *found) {
-  struct search *search = request->data;
-  search->status = status;
-  search->found = found;
-  if (search->waiter && search->rt->loop)
-    neap_road(search->rt, give_addresses, search);
-  uv_freeaddrinfo(found);
-  free(search);
-}
-
-/* core.resolve(name) -> array of addresses | nil, message, code */
-static int resolve(lua_State *L) {
-  neap_runtime *rt = neap_runtime_of(L);
-  const char *name = luaL_checkstring(L, 1);
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-  neap_task_check(L);
-  struct search *search = calloc(1, sizeof *search);
-  if (search == NULL)
-    return neap_push_status(L, NEAP_ENOMEM);
-  search->rt = rt;
-  search->request.data = search;
-  int err = uv_getaddrinfo(&rt->loop->uv, &search->request, on_found, name,
-                           NULL, &hints);
-  if (err) {
-    free(search);
-    return neap_push_failure(L, NEAP_EREFUSED, uv_strerror(err));
-  }
-  return neap_task_park(L, &search->waiter, -1, NEAP_ETIMEOUT);
-}
-
 void neap_bind_dial(lua_State *L) {
   static const luaL_Reg methods[] = {
     {"wait", dial_wait}, {"close", dial_close}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {
     {"__gc", dial_close}, {"__close", dial_close}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {
-    {"dial", dial_new}, {"resolve", resolve}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"dial", dial_new}, {NULL, NULL}};
   neap_class(L, CLASS, methods, metamethods);
   lua_pop(L, 1);
   neap_runtime_open(L);

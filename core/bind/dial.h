@@ -1,4 +1,4 @@
-/* bind/dial.h - core.dial and core.resolve: how a client's connection begins. */
+/* bind/dial.h - core.dial: how a client's connection begins. */
 
 #ifndef NEAP_BIND_DIAL_H
 #define NEAP_BIND_DIAL_H

@@ -10,12 +10,14 @@
 #include "bind/conn.h"
 #include "bind/dial.h"
 #include "bind/listener.h"
+#include "bind/lookup.h"
 #include "bind/loop.h"
 #include "bind/pipe.h"
 #include "bind/request.h"
 #include "bind/route.h"
 #include "bind/running.h"
 #include "bind/site.h"
+#include "bind/socket.h"
 #include "bind/task.h"
 #include "bind/timer.h"
 #include "bind/tls.h"
@@ -40,6 +42,8 @@ int luaopen_neap_core(lua_State *L) {
   neap_bind_listener(L);
   neap_bind_request(L);
   neap_bind_conn(L);
+  neap_bind_lookup(L);
+  neap_bind_socket(L);
   neap_bind_dial(L);
   neap_bind_pipe(L);
   lua_newtable(L);

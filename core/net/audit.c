@@ -9,6 +9,8 @@
 
 #include "net/acceptor.h"
 #include "net/conn.h"
+#include "net/lookup.h"
+#include "net/socket.h"
 #include "proto/status.h"
 
 /* One run; handles are those that the census accounts for, by address. */
@@ -114,6 +116,19 @@ static void own_conns(struct audit *audit) {
   }
 }
 
+static void own_dialing(struct audit *audit) {
+  neap_link *list = &audit->loop->census.tally[NEAP_CLASS_SOCKET].living;
+  for (neap_link *l = list->next; l != list; l = l->next) {
+    neap_socket *socket = NEAP_CONTAINER(l, neap_socket, born.link);
+    own_handle(audit, (uv_handle_t *)&socket->poll);
+    own_descriptor(audit, socket->fd, "socket", 0);
+  }
+  list = &audit->loop->census.tally[NEAP_CLASS_LOOKUP].living;
+  for (neap_link *l = list->next; l != list; l = l->next)
+    own_handle(
+      audit, (uv_handle_t *)&NEAP_CONTAINER(l, neap_lookup, born.link)->async);
+}
+
 static void own_listeners(struct audit *audit) {
   neap_link *list = &audit->loop->census.tally[NEAP_CLASS_LISTENER].living;
   for (neap_link *l = list->next; l != list; l = l->next) {
@@ -159,8 +174,9 @@ static void check_handles(struct audit *audit) {
 
 /* Classes whose bytes are C memory of neap's own; a task's is Lua's. */
 static const enum neap_class in_c[] = {
-  NEAP_CLASS_LISTENER, NEAP_CLASS_STREAM, NEAP_CLASS_SUBSCRIPTION,
-  NEAP_CLASS_TOPIC, NEAP_CLASS_FRAME_BUFFER};
+  NEAP_CLASS_LISTENER,    NEAP_CLASS_STREAM, NEAP_CLASS_SUBSCRIPTION,
+  NEAP_CLASS_SOCKET,      NEAP_CLASS_LOOKUP, NEAP_CLASS_TOPIC,
+  NEAP_CLASS_FRAME_BUFFER};
 
 static void check_memory(const struct audit *audit) {
   neap_audit *out = audit->out;
@@ -175,7 +191,10 @@ static void check_memory(const struct audit *audit) {
 
 static int make_room(struct audit *audit, size_t own) {
   const neap_census *census = &audit->loop->census;
-  size_t most = 5 + own + (size_t)neap_census_live(census, NEAP_CLASS_LISTENER);
+  size_t most = 5 + own +
+                (size_t)neap_census_live(census, NEAP_CLASS_LISTENER) +
+                (size_t)neap_census_live(census, NEAP_CLASS_SOCKET) +
+                (size_t)neap_census_live(census, NEAP_CLASS_LOOKUP);
   size_t room = (size_t)audit->loop->descriptors.room + 1;
   audit->handles = calloc(most, sizeof *audit->handles);
   audit->is_seen = calloc(most, sizeof *audit->is_seen);
@@ -208,6 +227,7 @@ int neap_audit_run(neap_audit *out, neap_loop *loop, uv_handle_t *const *own,
       own_handle(&audit, own[i]);
     own_conns(&audit);
     own_listeners(&audit);
+    own_dialing(&audit);
     check_leftovers(&audit);
     check_handles(&audit);
   }

@@ -15,6 +15,8 @@
   X(LISTENER, "listener")         \
   X(CONN, "conn")                 \
   X(STREAM, "stream")             \
+  X(SOCKET, "socket")             \
+  X(LOOKUP, "lookup")             \
   X(TLS, "tls")                   \
   X(TLS_CONTEXT, "tls_context")   \
   X(TIMER, "timer")               \

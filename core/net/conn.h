@@ -24,7 +24,7 @@
 typedef struct neap_conn neap_conn;
 
 enum neap_conn_state {
-  NEAP_CONN_CONNECT,  /* client: TCP is being opened */
+  NEAP_CONN_CONNECT,  /* client: nothing is sent yet */
   NEAP_CONN_TLS,      /* the TLS handshake, below what follows */
   NEAP_CONN_HEAD,     /* the head of a request, or answer, is being read */
   NEAP_CONN_ANSWER,   /* the binding decides; nothing is read */
@@ -144,10 +144,10 @@ int neap_conn_new(neap_conn **out, neap_loop *loop, int fd,
                   neap_settings *settings, uint32_t tag,
                   const neap_address *address);
 
-/* Client: opens TCP and sends request (copied) once it is there; the head of the
- * answer comes as the head event. NEAP_EREFUSED, NEAP_EIO or NEAP_ENOMEM. */
-int neap_conn_dial(neap_conn **out, neap_loop *loop,
-                   const struct sockaddr *address, socklen_t len,
+/* Client: takes over a connected descriptor, also when it fails, and sends
+ * request (copied); the head of the answer comes as the head event. NEAP_OK or
+ * NEAP_ENOMEM. */
+int neap_conn_dial(neap_conn **out, neap_loop *loop, int fd,
                    neap_settings *settings, const void *request, size_t size);
 
 /* The same in memory, for tests: both ends of pipe get a connection, the server's

@@ -1,18 +1,16 @@
-/* How a client's connection begins: TCP, the request, the answer. */
+/* How a client's connection begins: the request, and the answer. */
 
-#include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "net/conn_internal.h"
 #include "proto/status.h"
 
-/* Keys come from the kernel, many at a time; without them nothing is sent. */
+/* Keys come from the kernel, many at a time; without them nothing is sent. Up
+ * to 256 bytes come whole, whatever signals arrive. */
 static bool take_key(uint8_t key[4]) {
-  static _Thread_local uint8_t pool[1024];
+  static _Thread_local uint8_t pool[256];
   static _Thread_local size_t left;
   if (left < 4) {
     if (getrandom(pool, sizeof pool, 0) != (ssize_t)sizeof pool)
@@ -24,32 +22,17 @@ static bool take_key(uint8_t key[4]) {
   return true;
 }
 
-static int start(int fd, const struct sockaddr *address, socklen_t len) {
-  if (connect(fd, address, len) == 0 || errno == EINPROGRESS)
-    return NEAP_OK;
-  int error = errno;
-  close(fd);
-  return error == ECONNREFUSED || error == ENOENT ? NEAP_EREFUSED : NEAP_EIO;
-}
-
-int neap_conn_dial(neap_conn **out, neap_loop *loop,
-                   const struct sockaddr *address, socklen_t len,
+int neap_conn_dial(neap_conn **out, neap_loop *loop, int fd,
                    neap_settings *settings, const void *request, size_t size) {
-  struct sockaddr_storage copy = {0};
-  int fd =
-    socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0)
-    return NEAP_EIO;
-  int err = start(fd, address, len);
-  if (err)
-    return err;
+  struct sockaddr_storage address = {0};
+  socklen_t len = sizeof address;
+  getpeername(fd, (struct sockaddr *)&address, &len);
   neap_conn *conn = neap_conn_make(loop, fd, settings);
   if (conn == NULL)
     return NEAP_ENOMEM;
   conn->is_client = true;
   conn->state = NEAP_CONN_CONNECT;
-  memcpy(&copy, address, len);
-  neap_address_read(&conn->address, &copy);
+  neap_address_read(&conn->address, &address);
   if (neap_buffer_append(&conn->head, request, size)) {
     neap_conn_terminate(conn);
     return NEAP_ENOMEM;

@@ -7,7 +7,9 @@
 #include "net/acceptor.h"
 #include "net/balance.h"
 #include "net/conn.h"
+#include "net/lookup.h"
 #include "net/pipe.h"
+#include "net/socket.h"
 #include "net/topic.h"
 #include "net/transport.h"
 #include "proto/status.h"
@@ -176,7 +178,17 @@ void neap_loop_arm(neap_loop *loop, neap_deadline *deadline,
     set_clock_to(loop, deadline->at);
 }
 
+static void close_dialing(neap_loop *loop) {
+  neap_link *sockets = &loop->census.tally[NEAP_CLASS_SOCKET].living;
+  while (!neap_list_is_empty(sockets))
+    neap_socket_close(NEAP_CONTAINER(sockets->next, neap_socket, born.link));
+  neap_link *lookups = &loop->census.tally[NEAP_CLASS_LOOKUP].living;
+  while (!neap_list_is_empty(lookups))
+    neap_lookup_close(NEAP_CONTAINER(lookups->next, neap_lookup, born.link));
+}
+
 static void close_all(neap_loop *loop) {
+  close_dialing(loop);
   neap_link *conns = &loop->census.tally[NEAP_CLASS_STREAM].living;
   for (neap_link *l = conns->next, *next; l != conns; l = next) {
     next = l->next;

@@ -266,7 +266,8 @@ describe("a state that is closed with connections alive", function()
       kept[4]:close()
       local core = require "neap.core"
       kept[#kept + 1] = core.dial {
-        address = "127.0.0.1", port = port, host = "localhost", target = "/slow",
+        socket = core.socket({ address = "127.0.0.1", port = port }, function() end),
+        host = "localhost", target = "/slow",
         route = core.route { settings = core.settings {header = 8192, handshake = 5} },
       }
       neap.sleep(0.05)

@@ -96,16 +96,18 @@ function life.forget(fn, ...)
 end
 
 --- Runs a script in a state of its own that ends with things alive; returns
---- its exit status and output. `preload` is a library to load first.
-function life.die(script, preload)
+--- its exit status and output. `preload` is a library to load first, `env` what
+--- its environment has besides.
+function life.die(script, preload, env)
   local build = os.getenv "NEAP_BUILD" or "build"
   preload = preload or os.getenv "NEAP_PRELOAD" or ""
   local name = os.tmpname()
   local file <close> = assert(io.open(name, "w"))
   file:write(script)
   file:flush()
-  local pipe = assert(io.popen(("LD_PRELOAD='%s' LUA_PATH='./lua/?.lua;./lua/?/init.lua;;' "
-    .. "LUA_CPATH='%s/?.so;;' lua5.4 %s 2>&1; echo \"status $?\""):format(preload, build, name)))
+  local pipe = assert(io.popen(("%s LD_PRELOAD='%s' LUA_PATH='./lua/?.lua;./lua/?/init.lua;;' "
+    .. "LUA_CPATH='%s/?.so;;' lua5.4 %s 2>&1; echo \"status $?\"")
+    :format(env or "", preload, build, name)))
   local output = pipe:read "a"
   pipe:close()
   os.remove(name)
