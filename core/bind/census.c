@@ -147,6 +147,13 @@ static int born(lua_State *L) {
   return 1;
 }
 
+/* core.dropped() -> messages that slow readers never got */
+static int dropped(lua_State *L) {
+  neap_runtime *rt = neap_runtime_of(L);
+  lua_pushinteger(L, rt->loop ? (lua_Integer)rt->loop->dropped : 0);
+  return 1;
+}
+
 /* core.abandoned() -> how many the collector had to close, shed connections */
 static int abandoned(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
@@ -164,7 +171,8 @@ void neap_bind_census(lua_State *L) {
     {"__gc", token_close}, {"__close", token_close}, {NULL, NULL}};
   static const luaL_Reg functions[] = {
     {"token", token_new}, {"counts", counts},       {"born", born},
-    {"site", site_of},    {"abandoned", abandoned}, {NULL, NULL}};
+    {"site", site_of},    {"abandoned", abandoned}, {"dropped", dropped},
+    {NULL, NULL}};
   neap_class(L, TOKEN, methods, metamethods);
   lua_pop(L, 1);
   neap_runtime_open(L);

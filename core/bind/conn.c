@@ -73,6 +73,14 @@ static int push_remote(lua_State *L, const neap_conn_box *box) {
   return 1;
 }
 
+/* While it lives; then why.dropped has it. */
+static int push_dropped(lua_State *L, const neap_conn_box *box) {
+  if (box->conn == NULL)
+    return 0;
+  lua_pushinteger(L, box->conn->dropped);
+  return 1;
+}
+
 static int push_field(lua_State *L, neap_conn_box *box, const char *key) {
   switch (neap_field_of(key)) {
     case NEAP_FIELD_ID: lua_pushinteger(L, (lua_Integer)box->id); return 1;
@@ -81,6 +89,7 @@ static int push_field(lua_State *L, neap_conn_box *box, const char *key) {
     case NEAP_FIELD_REMOTE: return push_remote(L, box);
     case NEAP_FIELD_PROTOCOL: return push_from_life(L, "protocol");
     case NEAP_FIELD_REQUEST: neap_weak_get(L, &box->id); return 1;
+    case NEAP_FIELD_DROPPED: return push_dropped(L, box);
     default: return 0;
   }
 }
@@ -216,10 +225,11 @@ static int is_conn(lua_State *L) {
   return 1;
 }
 
-/* core.queue_limit(conn) -> bytes, 0 for none */
-static int queue_limit(lua_State *L) {
+/* core.has_room(conn, size) -> true | false, and conn_writable comes later */
+static int has_room(lua_State *L) {
   neap_conn_box *box = neap_conn_check(L, 1);
-  lua_pushinteger(L, box->conn ? (lua_Integer)box->conn->settings->queue : 0);
+  size_t size = (size_t)luaL_checkinteger(L, 2);
+  lua_pushboolean(L, box->conn == NULL || neap_conn_may_queue(box->conn, size));
   return 1;
 }
 
@@ -271,12 +281,14 @@ void neap_bind_conn(lua_State *L) {
                                        {"route_scope", route_scope},
                                        {"detach", detach},
                                        {"is_conn", is_conn},
-                                       {"queue_limit", queue_limit},
+                                       {"has_room", has_room},
                                        {NULL, NULL}};
   neap_class(L, NEAP_CONN_CLASS, neap_conn_methods, metamethods);
   lua_getfield(L, -1, "__index");
   neap_runtime_open(L);
   luaL_setfuncs(L, neap_conn_receive_methods, 1);
+  neap_runtime_open(L);
+  luaL_setfuncs(L, neap_conn_topic_methods, 1);
   lua_pop(L, 1);
   neap_open_class(L, "conn", conn_index);
   lua_pop(L, 1);

@@ -68,13 +68,17 @@ void neap_signals_close(neap_runtime *rt);
 void neap_bind_conn(lua_State *L);
 neap_conn_box *neap_conn_check(lua_State *L, int index);
 
-/* Functions of the core that act on a connection: conn_methods.c. */
+/* Functions of the core that act on a connection: conn_methods.c and
+ * conn_topics.c. */
 int neap_publish(lua_State *L);
 int neap_send_ping(lua_State *L);
 int neap_close_as(lua_State *L);
 
-/* conn_methods.c; receive and messages are in conn_receive.c */
+#define NEAP_NOT_UTF8_TEXT "text is not UTF-8: send it as \"binary\""
+
+/* Of the files that are named for them. */
 extern const luaL_Reg neap_conn_methods[];
+extern const luaL_Reg neap_conn_topic_methods[];
 extern const luaL_Reg neap_conn_receive_methods[];
 
 /* request.c: its part of the loop's events. */

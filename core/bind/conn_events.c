@@ -84,7 +84,7 @@ static void message_done(neap_task *task, int status, int count) {
                           ? lua_tolstring(task->co, -count, &len)
                           : NULL;
     if (reply)
-      neap_conn_send(box->conn, (enum neap_opcode)task->kind, reply, len);
+      neap_conn_send(box->conn, (enum neap_opcode)task->kind, reply, len, 0);
   }
   callback_done(task, status, count);
 }

@@ -3,21 +3,14 @@
 #include <string.h>
 
 #include "bind/conn.h"
-#include "net/topic.h"
+#include "bind/options.h"
 #include "proto/close_code.h"
 #include "proto/status.h"
 #include "proto/utf8.h"
 
-static enum neap_opcode opt_kind(lua_State *L, int index) {
-  static const char *const names[] = {"text", "binary", NULL};
-  return luaL_checkoption(L, index, "text", names) ? NEAP_OP_BINARY
-                                                   : NEAP_OP_TEXT;
-}
-
 static int push_sent(lua_State *L, int status) {
   if (status == NEAP_EPROTO)
-    return neap_push_failure(L, status,
-                             "text is not UTF-8: send it as \"binary\"");
+    return neap_push_failure(L, status, NEAP_NOT_UTF8_TEXT);
   if (status == NEAP_ETOOBIG)
     return neap_push_failure(L, status, "the message is over limits.queue");
   neap_push_status(L, status);
@@ -27,27 +20,33 @@ static int push_sent(lua_State *L, int status) {
   return 2;
 }
 
-static int send_as(lua_State *L, enum neap_opcode opcode) {
+static int send_as(lua_State *L, enum neap_opcode opcode, int options) {
+  static const char *const names[] = {"key", NULL};
   neap_conn_box *box = neap_conn_check(L, 1);
   size_t len;
   const char *data = luaL_checklstring(L, 2, &len);
+  uint64_t key = 0;
+  if (!lua_isnoneornil(L, options)) {
+    neap_options_check(L, options, names);
+    key = neap_key_field(L, options);
+  }
   if (box->conn == NULL)
     return neap_push_status(L, NEAP_ECLOSED);
-  return push_sent(L, neap_conn_send(box->conn, opcode, data, len));
+  return push_sent(L, neap_conn_send(box->conn, opcode, data, len, key));
 }
 
-/* conn:send(s [, "text" | "binary"]) -> true [, "queued"] | nil, message, code
- */
+/* conn:send(s [, "text" | "binary" [, {key =}]]) -> true [, "queued"]
+ * | nil, message, code */
 static int conn_send(lua_State *L) {
-  return send_as(L, opt_kind(L, 3));
+  return send_as(L, neap_opt_kind(L, 3), 4);
 }
 
 static int conn_text(lua_State *L) {
-  return send_as(L, NEAP_OP_TEXT);
+  return send_as(L, NEAP_OP_TEXT, 3);
 }
 
 static int conn_binary(lua_State *L) {
-  return send_as(L, NEAP_OP_BINARY);
+  return send_as(L, NEAP_OP_BINARY, 3);
 }
 
 /* A code that may not be sent, 1006 of another connection say, still closes. */
@@ -116,75 +115,6 @@ static int conn_resume(lua_State *L) {
   return neap_push_status(L, NEAP_OK);
 }
 
-/* conn:subscribe(topic) -> true | nil, message, code */
-static int conn_subscribe(lua_State *L) {
-  neap_conn_box *box = neap_conn_check(L, 1);
-  size_t len;
-  const char *topic = luaL_checklstring(L, 2, &len);
-  if (box->conn == NULL)
-    return neap_push_status(L, NEAP_ECLOSED);
-  int status = neap_topic_subscribe(box->conn, topic, len);
-  return neap_push_status(L, status < 0 ? status : NEAP_OK);
-}
-
-/* conn:unsubscribe(topic) -> true if it was subscribed */
-static int conn_unsubscribe(lua_State *L) {
-  neap_conn_box *box = neap_conn_check(L, 1);
-  size_t len;
-  const char *topic = luaL_checklstring(L, 2, &len);
-  if (box->conn == NULL)
-    return neap_push_status(L, NEAP_ECLOSED);
-  lua_pushboolean(L, neap_topic_unsubscribe(box->conn, topic, len));
-  return 1;
-}
-
-static void add_topic(const char *name, size_t len, void *arg) {
-  lua_State *L = arg;
-  lua_pushlstring(L, name, len);
-  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-}
-
-/* conn:topics() -> array of names */
-static int conn_topics(lua_State *L) {
-  neap_conn_box *box = neap_conn_check(L, 1);
-  if (box->conn == NULL)
-    return neap_push_status(L, NEAP_ECLOSED);
-  lua_newtable(L);
-  neap_topics_each(box->conn, add_topic, L);
-  return 1;
-}
-
-static int publish(lua_State *L, neap_loop *loop, int first,
-                   const neap_conn *except) {
-  size_t len, size;
-  const char *topic = luaL_checklstring(L, first, &len);
-  const char *data = luaL_checklstring(L, first + 1, &size);
-  enum neap_opcode opcode = opt_kind(L, first + 2);
-  int reached =
-    neap_topic_publish(loop->topics, topic, len, opcode, data, size, except);
-  if (reached < 0)
-    return neap_push_status(L, reached);
-  lua_pushinteger(L, reached);
-  return 1;
-}
-
-/* conn:publish(topic, data [, kind]) -> how many it reached, never itself */
-static int conn_publish(lua_State *L) {
-  neap_conn_box *box = neap_conn_check(L, 1);
-  if (box->conn == NULL)
-    return neap_push_status(L, NEAP_ECLOSED);
-  return publish(L, box->conn->loop, 2, box->conn);
-}
-
-/* core.publish(topic, data [, kind [, except]]) -> how many it reached */
-int neap_publish(lua_State *L) {
-  neap_runtime *rt = neap_runtime_of(L);
-  neap_conn_box *except = lua_isnoneornil(L, 4) ? NULL : neap_conn_check(L, 4);
-  if (rt->loop == NULL)
-    return neap_push_status(L, NEAP_ECLOSED);
-  return publish(L, rt->loop, 1, except ? except->conn : NULL);
-}
-
 /* core.send_ping(conn, payload) -> true | nil, message, code */
 int neap_send_ping(lua_State *L) {
   neap_conn_box *box = neap_conn_check(L, 1);
@@ -223,8 +153,4 @@ const luaL_Reg neap_conn_methods[] = {{"send", conn_send},
                                       {"buffered", conn_buffered},
                                       {"pause", conn_pause},
                                       {"resume", conn_resume},
-                                      {"subscribe", conn_subscribe},
-                                      {"unsubscribe", conn_unsubscribe},
-                                      {"topics", conn_topics},
-                                      {"publish", conn_publish},
                                       {NULL, NULL}};

@@ -14,7 +14,8 @@
   X(DATA, "data")         \
   X(STATE, "state")       \
   X(PROTOCOL, "protocol") \
-  X(REQUEST, "request")
+  X(REQUEST, "request")   \
+  X(DROPPED, "dropped")
 
 enum neap_field {
   NEAP_FIELD_NONE,

@@ -16,13 +16,14 @@ static void set_integer(lua_State *L, const char *name, uint64_t value) {
 void neap_push_why(lua_State *L, const neap_why *why) {
   const char *cause = neap_cause_name(why->cause);
   const char *by = neap_by_name(why->by);
-  lua_createtable(L, 0, 8);
+  lua_createtable(L, 0, 9);
   set_string(L, "cause", cause, strlen(cause));
   set_string(L, "by", by, strlen(by));
   set_string(L, "reason", why->reason, why->reason_len);
   set_integer(L, "code", why->code);
   set_integer(L, "sent", why->sent);
   set_integer(L, "received", why->received);
+  set_integer(L, "dropped", why->dropped);
   lua_pushboolean(L, why->clean);
   lua_setfield(L, -2, "clean");
   lua_pushnumber(L, (lua_Number)why->age / 1e3);

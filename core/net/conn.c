@@ -36,7 +36,6 @@ static void start_life(neap_conn *conn, neap_loop *loop,
   conn->loop = loop;
   conn->settings = neap_settings_retain(settings);
   conn->id = ++loop->last_conn_id;
-  neap_list_init(&conn->subscriptions);
   conn->born.size = sizeof *conn;
   neap_census_open(&loop->census, &conn->born, NEAP_CLASS_STREAM,
                    neap_loop_now(loop));
@@ -264,6 +263,7 @@ static void bury(neap_conn *conn) {
     .age = neap_loop_now(conn->loop) - conn->born.at,
     .sent = conn->sent,
     .received = conn->received,
+    .dropped = conn->dropped,
   };
   if (conn->peer)
     conn->loop->events->closed(conn, &why);

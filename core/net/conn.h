@@ -74,6 +74,7 @@ typedef struct neap_why {
   uint64_t age;  /* milliseconds */
   uint64_t sent; /* messages */
   uint64_t received;
+  uint64_t dropped;
 } neap_why;
 
 /* What the binding hears, always from the loop and never nested. */
@@ -87,7 +88,8 @@ typedef struct neap_conn_events {
   /* There may be messages: take them all with neap_conn_next. */
   void (*readable)(neap_conn *conn);
   void (*pong)(neap_conn *conn, const neap_event *event);
-  /* The queue is empty again after it had filled up. */
+  /* Below the low mark again after it was above the high one or refused a
+   * message, or empty after the socket had been full. */
   void (*writable)(neap_conn *conn);
   /* Closing has begun: no message will come any more. */
   void (*closing)(neap_conn *conn);
@@ -109,7 +111,7 @@ struct neap_conn {
   };
   neap_queue queue;
   neap_link dirty; /* of the loop; when CLOSED, in its list of the dead */
-  neap_link subscriptions;
+  struct neap_subscriptions *subscriptions; /* NULL: none */
   neap_deadline deadline; /* handshake, ping and pong, close, shutdown */
   neap_deadline idle;
   neap_deadline write;
@@ -118,6 +120,7 @@ struct neap_conn {
   char *reason; /* of a close that had one */
   neap_address address;
   uint32_t tag;
+  uint32_t dropped; /* messages that a full queue did not take, or gave up */
   uint16_t code;
   uint8_t state;
   uint8_t cause;
@@ -132,7 +135,8 @@ struct neap_conn {
   bool is_reading;     /* inside the loop over received bytes */
   bool is_resumed;     /* has room again: read on at the end of the turn */
   bool is_overflowing; /* to be closed for it at the end of the turn */
-  bool is_backlogged;  /* the socket was full; writable is owed */
+  bool is_backlogged;  /* the socket was full; writable is owed at its end */
+  bool owes_writable;  /* already below the low mark */
   bool is_pinged;      /* a ping is out, and nothing was heard since */
   bool is_eof;         /* the peer has closed its end */
   bool is_clean;       /* Close frames went both ways */
@@ -178,11 +182,19 @@ int neap_conn_upgrade(neap_conn *conn, neap_settings *settings,
 int neap_conn_answer(neap_conn *conn, const neap_http_answer *answer);
 
 /* NEAP_OK · 1 queued, the socket is full · NEAP_ECLOSED, NEAP_ETOOBIG (over
- * limits.queue, nothing sent), NEAP_EOVERFLOW, NEAP_EPROTO (text not UTF-8). */
+ * limits.queue, nothing sent), NEAP_EOVERFLOW, NEAP_EPROTO (text not UTF-8). key
+ * is a hash of its name, for NEAP_OVERFLOW_LATEST. */
 int neap_conn_send(neap_conn *conn, enum neap_opcode opcode, const void *data,
-                   size_t len);
-int neap_conn_send_frame(neap_conn *conn, neap_frame_buffer *frame);
+                   size_t len, uint64_t key);
+/* The same for a frame that others send too, under a policy of its own. It calls
+ * nobody and ends nothing: a publish may be walking over connections. */
+int neap_conn_send_frame(neap_conn *conn, neap_frame_buffer *frame,
+                         enum neap_overflow overflow, uint64_t key);
 int neap_conn_ping(neap_conn *conn, const void *data, size_t len);
+
+/* Whether a message of len bytes would be queued; if not, events->writable is
+ * owed once there is room. */
+bool neap_conn_may_queue(neap_conn *conn, size_t len);
 
 /* Starts the closing handshake with a code; code 0 is an empty Close. The
  * cause is remembered only if it is the first. Never fails. */

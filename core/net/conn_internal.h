@@ -51,6 +51,13 @@ void neap_conn_update_interest(neap_conn *conn);
 neap_buffer *neap_conn_cork(neap_conn *conn);
 /* Writes, or queues, what stands in the cork. */
 void neap_conn_uncork(neap_conn *conn);
+/* Writes bytes that are in no queue; what does not go out is queued. */
+int neap_conn_write(neap_conn *conn, const struct iovec *vectors, int count);
+/* What stands in the cork goes ahead of what is queued next. */
+int neap_conn_queue_cork(neap_conn *conn);
+/* Writes what the turn has gathered. NEAP_OK, NEAP_ENOMEM, or NEAP_ECLOSED: the
+ * peer is gone, and conn ends with the turn. */
+int neap_conn_try_now(neap_conn *conn);
 void neap_conn_writable(neap_conn *conn);
 void neap_conn_mark_dirty(neap_conn *conn);
 void neap_conn_drop_output(neap_conn *conn);
@@ -59,6 +66,10 @@ void neap_conn_drop_output(neap_conn *conn);
 static inline size_t neap_conn_unsent(const neap_conn *conn) {
   return conn->queue.bytes + neap_transport_held(&conn->transport);
 }
+
+/* conn_send.c */
+/* Counts queued messages that were dropped after all. */
+void neap_conn_gave_up(neap_conn *conn, size_t count);
 
 static inline bool neap_conn_is_live(const neap_conn *conn) {
   return conn->state != NEAP_CONN_CLOSED;

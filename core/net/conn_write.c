@@ -3,11 +3,8 @@
 #include "net/conn_internal.h"
 #include "proto/close_code.h"
 #include "proto/status.h"
-#include "proto/utf8.h"
 
-/* DIRECT: a payload from here on is written from where it is, not copied.
- * CORK_MAX: what one callback gathers before it is written after all. */
-enum { DIRECT = 16 * 1024, CORK_MAX = 128 * 1024, VECTORS = 64 };
+enum { VECTORS = 64 };
 
 static bool is_full(int error) {
   return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
@@ -32,6 +29,9 @@ void neap_conn_mark_dirty(neap_conn *conn) {
 /* The socket took less than all: wait until it is writable, but not for
  * ever. Each byte of progress starts the deadline again. */
 static void wait_for_room(neap_conn *conn) {
+  if (!conn->is_backlogged)
+    neap_conn_gave_up(conn,
+                      neap_queue_conflate(&conn->queue, &conn->loop->segments));
   conn->is_backlogged = true;
   if (conn->state != NEAP_CONN_CLOSING || !conn->is_websocket)
     neap_loop_arm(conn->loop, &conn->write, NEAP_DEADLINE_WRITE,
@@ -39,23 +39,7 @@ static void wait_for_room(neap_conn *conn) {
   neap_conn_update_interest(conn);
 }
 
-static int queue_rest(neap_conn *conn, const struct iovec *vectors, int count,
-                      size_t written) {
-  for (int i = 0; i < count; i++) {
-    const uint8_t *data = vectors[i].iov_base;
-    size_t len = vectors[i].iov_len;
-    size_t skip = written < len ? written : len;
-    written -= skip;
-    int err = neap_queue_append(&conn->queue, &conn->loop->segments,
-                                data + skip, len - skip);
-    if (err)
-      return err;
-  }
-  return NEAP_OK;
-}
-
-/* Writes bytes that are in no queue; what does not go out is queued. */
-static int write_now(neap_conn *conn, const struct iovec *vectors, int count) {
+int neap_conn_write(neap_conn *conn, const struct iovec *vectors, int count) {
   ssize_t n = 0;
   if (neap_conn_unsent(conn) == 0) {
     n = write_vectors(conn, vectors, count);
@@ -64,7 +48,8 @@ static int write_now(neap_conn *conn, const struct iovec *vectors, int count) {
       return NEAP_ECLOSED;
     }
   }
-  if (queue_rest(conn, vectors, count, (size_t)n)) {
+  if (neap_queue_append(&conn->queue, &conn->loop->segments, vectors, count,
+                        (size_t)n)) {
     neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
     return NEAP_ENOMEM;
   }
@@ -93,7 +78,7 @@ void neap_conn_uncork(neap_conn *conn) {
   struct iovec bytes = {loop->cork.data, loop->cork.len};
   loop->cork.len = 0;
   if (bytes.iov_len && neap_conn_is_live(conn))
-    write_now(conn, &bytes, 1);
+    neap_conn_write(conn, &bytes, 1);
 }
 
 void neap_conn_drop_output(neap_conn *conn) {
@@ -108,9 +93,10 @@ void neap_conn_drop_output(neap_conn *conn) {
   }
   neap_queue rest = {.first = first->next,
                      .last = first->next ? conn->queue.last : NULL,
-                     .bytes = conn->queue.bytes - first->len};
+                     .bytes = conn->queue.bytes - first->len,
+                     .count = conn->queue.count - 1};
   first->next = NULL;
-  conn->queue = (neap_queue){first, first, first->len};
+  conn->queue = (neap_queue){first, first, first->len, 1};
   neap_queue_clear(&rest, &conn->loop->segments);
 }
 
@@ -119,110 +105,77 @@ size_t neap_conn_buffered(const neap_conn *conn) {
   return neap_conn_unsent(conn) + corked;
 }
 
-/* Whether len more bytes may be queued. Where the policy is to close, that is
- * left to the end of the turn: a publish is walking over connections now. */
-static int check_room(neap_conn *conn, size_t len) {
-  size_t limit = conn->settings->queue;
-  if (conn->state != NEAP_CONN_OPEN)
-    return NEAP_ECLOSED;
-  if (limit == 0)
-    return NEAP_OK;
-  if (len > limit)
-    return NEAP_ETOOBIG;
-  if (conn->queue.bytes + len <= limit)
-    return NEAP_OK;
-  if (conn->settings->overflow == NEAP_OVERFLOW_CLOSE) {
-    conn->is_overflowing = true;
-    neap_conn_mark_dirty(conn);
+/* Writes what the socket takes; false: the peer is gone. */
+static bool write_queue(neap_conn *conn) {
+  struct iovec vectors[VECTORS];
+  if (neap_transport_flush(&conn->transport))
+    return false;
+  while (conn->queue.bytes) {
+    int count = neap_queue_vectors(&conn->queue, vectors, VECTORS);
+    ssize_t n = write_vectors(conn, vectors, count);
+    if (n <= 0)
+      return n == 0;
+    neap_queue_sent(&conn->queue, &conn->loop->segments, (size_t)n);
   }
-  return NEAP_EOVERFLOW;
+  return true;
 }
 
-static int send_direct(neap_conn *conn, neap_buffer *cork,
-                       enum neap_opcode opcode, const void *data, size_t len) {
-  if (opcode == NEAP_OP_TEXT && !neap_utf8_is_valid(data, len))
-    return NEAP_EPROTO;
-  int err = neap_session_send_head(&conn->session, cork, opcode, len);
-  if (err)
-    return err;
-  struct iovec vectors[] = {{cork->data, cork->len},
-                            {(void *)(uintptr_t)data, len}};
-  cork->len = 0;
-  return write_now(conn, vectors, 2);
+/* A quarter of what may wait: there is work left while the script makes more. */
+static bool is_below_low(const neap_conn *conn) {
+  return neap_conn_buffered(conn) <= conn->settings->queue / 4;
 }
 
-int neap_conn_send(neap_conn *conn, enum neap_opcode opcode, const void *data,
-                   size_t len) {
-  int err = check_room(conn, len);
-  if (err)
-    return err;
-  neap_buffer *cork = neap_conn_cork(conn);
-  if (len >= DIRECT && conn->session.mask == NULL)
-    err = send_direct(conn, cork, opcode, data, len);
-  else
-    err = neap_session_send(&conn->session, cork, opcode, data, len);
-  if (err)
-    return err;
-  conn->sent++;
-  if (cork->len > CORK_MAX)
-    neap_conn_uncork(conn);
-  return conn->is_backlogged ? 1 : NEAP_OK;
-}
-
-int neap_conn_send_frame(neap_conn *conn, neap_frame_buffer *frame) {
-  int err = check_room(conn, frame->len);
-  if (err)
-    return err;
-  if (conn->loop->corked == conn)
-    err = neap_buffer_append(&conn->loop->cork, frame->bytes, frame->len);
-  else
-    err = neap_queue_append_frame(&conn->queue, &conn->loop->segments, frame);
-  if (err)
-    return err;
-  conn->sent++;
-  neap_conn_mark_dirty(conn);
-  return conn->is_backlogged ? 1 : NEAP_OK;
-}
-
-int neap_conn_ping(neap_conn *conn, const void *data, size_t len) {
-  if (conn->state != NEAP_CONN_OPEN)
-    return NEAP_ECLOSED;
-  return neap_session_send(&conn->session, neap_conn_cork(conn), NEAP_OP_PING,
-                           data, len);
+static void tell_writable(neap_conn *conn) {
+  conn->owes_writable = false;
+  if (conn->state == NEAP_CONN_OPEN && conn->peer)
+    conn->loop->events->writable(conn);
 }
 
 static void on_drained(neap_conn *conn) {
-  bool was_backlogged = conn->is_backlogged;
+  bool is_owed = conn->is_backlogged || conn->owes_writable;
   conn->is_backlogged = false;
   neap_deadline_disarm(&conn->write);
   neap_conn_update_interest(conn);
-  if (was_backlogged && conn->state == NEAP_CONN_OPEN && conn->peer)
-    conn->loop->events->writable(conn);
+  if (is_owed)
+    tell_writable(conn);
   neap_conn_finish(conn);
 }
 
 void neap_conn_writable(neap_conn *conn) {
-  struct iovec vectors[VECTORS];
   size_t before = neap_conn_unsent(conn);
-  if (neap_transport_flush(&conn->transport)) {
+  if (!write_queue(conn)) {
     neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
     return;
   }
-  while (conn->queue.bytes) {
-    int count = neap_queue_vectors(&conn->queue, vectors, VECTORS);
-    ssize_t n = write_vectors(conn, vectors, count);
-    if (n < 0) {
-      neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
-      return;
-    }
-    if (n == 0)
-      break;
-    neap_queue_sent(&conn->queue, &conn->loop->segments, (size_t)n);
-  }
-  if (neap_conn_unsent(conn) == 0)
+  if (neap_conn_unsent(conn) == 0) {
     on_drained(conn);
-  else if (neap_conn_unsent(conn) < before || !conn->is_backlogged)
+    return;
+  }
+  if (neap_conn_unsent(conn) < before || !conn->is_backlogged)
     wait_for_room(conn);
+  if (conn->owes_writable && is_below_low(conn))
+    tell_writable(conn);
+}
+
+int neap_conn_queue_cork(neap_conn *conn) {
+  neap_loop *loop = conn->loop;
+  if (loop->corked != conn || loop->cork.len == 0)
+    return NEAP_OK;
+  struct iovec bytes = {loop->cork.data, loop->cork.len};
+  loop->cork.len = 0;
+  return neap_queue_append(&conn->queue, &loop->segments, &bytes, 1, 0);
+}
+
+int neap_conn_try_now(neap_conn *conn) {
+  int err = neap_conn_queue_cork(conn);
+  if (err)
+    return err;
+  neap_conn_mark_dirty(conn);
+  if (!write_queue(conn))
+    return NEAP_ECLOSED;
+  if (neap_conn_unsent(conn))
+    wait_for_room(conn);
+  return NEAP_OK;
 }
 
 static void flush(neap_conn *conn) {
@@ -232,6 +185,8 @@ static void flush(neap_conn *conn) {
   neap_conn_uncork(conn);
   if (neap_conn_is_live(conn) && neap_conn_unsent(conn) && !conn->is_backlogged)
     neap_conn_writable(conn);
+  if (neap_conn_is_live(conn) && conn->owes_writable && is_below_low(conn))
+    tell_writable(conn);
   if (neap_conn_is_live(conn))
     neap_conn_finish(conn);
 }

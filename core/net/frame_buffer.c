@@ -3,43 +3,72 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Frames up to ROOM bytes are all made of one size, and MOST of them kept. */
-enum { ROOM = 2048, MOST = 256 };
+enum { SMALLEST = 64, KEPT = 256 };
 
-static neap_frame_buffer *take(neap_frame_pool *pool, size_t size) {
-  neap_frame_buffer *frame = pool->free;
-  if (size > ROOM || frame == NULL) {
-    frame = malloc(sizeof *frame + (size > ROOM ? size : ROOM));
-    if (frame)
-      frame->pool = size > ROOM ? NULL : pool;
-    return frame;
+static uint32_t size_for(size_t len) {
+  uint32_t size = 0;
+  while (size < NEAP_FRAME_SIZES && ((size_t)SMALLEST << size) < len)
+    size++;
+  return size;
+}
+
+/* A frame with room for len bytes, and one reference. */
+static neap_frame_buffer *take(neap_frame_pool *pool, size_t len) {
+  uint32_t size = size_for(len);
+  neap_frame_buffer *frame = size < NEAP_FRAME_SIZES ? pool->free[size] : NULL;
+  if (frame) {
+    pool->free[size] = frame->next;
+    pool->count[size]--;
+  } else {
+    size_t room = size < NEAP_FRAME_SIZES ? (size_t)SMALLEST << size : len;
+    frame = malloc(sizeof *frame + room);
+    if (frame == NULL)
+      return NULL;
+    frame->size = size;
   }
-  pool->free = frame->next;
-  pool->count--;
+  atomic_init(&frame->references, 1);
   return frame;
 }
 
 void neap_frame_pool_release(neap_frame_pool *pool) {
-  while (pool->free) {
-    neap_frame_buffer *frame = pool->free;
-    pool->free = frame->next;
-    free(frame);
+  for (int size = 0; size < NEAP_FRAME_SIZES; size++) {
+    while (pool->free[size]) {
+      neap_frame_buffer *frame = pool->free[size];
+      pool->free[size] = frame->next;
+      free(frame);
+    }
+    pool->count[size] = 0;
   }
-  pool->count = 0;
 }
 
 neap_frame_buffer *neap_frame_buffer_new(neap_frame_pool *pool,
                                          enum neap_opcode opcode,
                                          const void *data, size_t len) {
-  neap_frame_buffer *frame = take(pool, NEAP_FRAME_HEAD_MAX + len);
+  neap_frame head = {.length = len, .opcode = (uint8_t)opcode, .fin = true};
+  uint8_t bytes[NEAP_FRAME_HEAD_MAX];
+  size_t size = neap_frame_write(&head, bytes);
+  if (len > SIZE_MAX / 2)
+    return NULL;
+  neap_frame_buffer *frame = take(pool, size + len);
   if (frame == NULL)
     return NULL;
-  neap_frame head = {.length = len, .opcode = (uint8_t)opcode, .fin = true};
-  size_t size = neap_frame_write(&head, frame->bytes);
+  memcpy(frame->bytes, bytes, size);
   if (len)
     memcpy(frame->bytes + size, data, len);
   frame->len = size + len;
-  atomic_init(&frame->references, 1);
+  frame->payload = len;
+  return frame;
+}
+
+neap_frame_buffer *neap_frame_buffer_copy(neap_frame_pool *pool,
+                                          const void *bytes, size_t len,
+                                          size_t payload) {
+  neap_frame_buffer *frame = take(pool, len);
+  if (frame == NULL)
+    return NULL;
+  memcpy(frame->bytes, bytes, len);
+  frame->len = len;
+  frame->payload = payload;
   return frame;
 }
 
@@ -47,16 +76,17 @@ void neap_frame_buffer_retain(neap_frame_buffer *frame) {
   atomic_fetch_add_explicit(&frame->references, 1, memory_order_relaxed);
 }
 
-void neap_frame_buffer_release(neap_frame_buffer *frame) {
-  neap_frame_pool *pool = frame->pool;
+void neap_frame_buffer_release(neap_frame_buffer *frame,
+                               neap_frame_pool *pool) {
   if (atomic_fetch_sub_explicit(&frame->references, 1, memory_order_acq_rel) !=
       1)
     return;
-  if (pool == NULL || pool->count >= MOST) {
+  uint32_t size = frame->size;
+  if (size == NEAP_FRAME_SIZES || pool->count[size] >= KEPT) {
     free(frame);
     return;
   }
-  frame->next = pool->free;
-  pool->free = frame;
-  pool->count++;
+  frame->next = pool->free[size];
+  pool->free[size] = frame;
+  pool->count[size]++;
 }

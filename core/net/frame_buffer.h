@@ -1,7 +1,8 @@
 /* net/frame_buffer.h - one encoded frame that many connections send.
  *
- * Immutable once made, counted by reference. The last release gives a small one
- * back to its loop's pool, so that a publish allocates nothing. */
+ * Immutable once made, counted by reference, across threads too. Whoever
+ * releases it last gives it to its own loop's pool, so that a publish allocates
+ * nothing; the pool keeps a few of each size up to 2 KiB. */
 
 #ifndef NEAP_NET_FRAME_BUFFER_H
 #define NEAP_NET_FRAME_BUFFER_H
@@ -12,28 +13,36 @@
 
 #include "proto/frame.h"
 
-struct neap_frame_pool;
+enum { NEAP_FRAME_SIZES = 6 }; /* 64 B to 2 KiB */
 
 typedef struct neap_frame_buffer {
-  struct neap_frame_pool *pool;   /* NULL: too large to be kept */
-  struct neap_frame_buffer *next; /* in the pool */
-  atomic_size_t references;
+  struct neap_frame_buffer *next; /* in a pool */
+  atomic_uint references;
+  uint32_t size; /* which of the pool's; NEAP_FRAME_SIZES: too large to keep */
   size_t len;
+  size_t payload; /* how much of len */
   uint8_t bytes[];
 } neap_frame_buffer;
 
+/* What one message costs a queue beside its bytes. */
+enum { NEAP_FRAME_COST = 128 };
+
 typedef struct neap_frame_pool {
-  neap_frame_buffer *free;
-  size_t count;
+  neap_frame_buffer *free[NEAP_FRAME_SIZES];
+  uint32_t count[NEAP_FRAME_SIZES];
 } neap_frame_pool;
 
 void neap_frame_pool_release(neap_frame_pool *pool);
 
-/* Encodes an unmasked frame and holds one reference to it; NULL: no memory. */
+/* Encodes an unmasked frame, or copies one that stands encoded with payload
+ * bytes in it; holds one reference. NULL: no memory. */
 neap_frame_buffer *neap_frame_buffer_new(neap_frame_pool *pool,
                                          enum neap_opcode opcode,
                                          const void *data, size_t len);
+neap_frame_buffer *neap_frame_buffer_copy(neap_frame_pool *pool,
+                                          const void *bytes, size_t len,
+                                          size_t payload);
 void neap_frame_buffer_retain(neap_frame_buffer *frame);
-void neap_frame_buffer_release(neap_frame_buffer *frame);
+void neap_frame_buffer_release(neap_frame_buffer *frame, neap_frame_pool *pool);
 
 #endif

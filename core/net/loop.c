@@ -128,6 +128,7 @@ int neap_loop_new(neap_loop **out) {
   neap_descriptor_note(&loop->descriptors, loop->poller.fd);
   neap_list_init(&loop->pipes);
   loop->segments.census = &loop->census;
+  loop->segments.frames = &loop->frames;
   loop->clock_at = UINT64_MAX;
   neap_trim_init(loop);
   init_handles(loop);

@@ -66,7 +66,8 @@ typedef struct neap_loop {
   atomic_uint_fast64_t turns;     /* for whoever watches from another thread */
   atomic_bool is_polling;         /* until a callback calls into the binding */
   uint64_t last_conn_id;
-  uint64_t shed; /* connections refused for want of descriptors */
+  uint64_t shed;    /* connections refused for want of descriptors */
+  uint64_t dropped; /* messages that full queues did not take, or gave up */
   bool is_stopping;
 } neap_loop;
 

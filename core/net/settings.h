@@ -14,6 +14,7 @@ enum neap_overflow {
   NEAP_OVERFLOW_DROP_OLD,
   NEAP_OVERFLOW_LATEST,
   NEAP_OVERFLOW_WAIT,
+  NEAP_OVERFLOW_ROUTE, /* of a subscription: whatever its connection has */
 };
 
 typedef struct neap_settings {

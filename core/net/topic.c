@@ -1,224 +1,215 @@
 #include "net/topic.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "net/conn.h"
 #include "net/frame_buffer.h"
+#include "net/hash.h"
+#include "net/topic_pattern.h"
+#include "net/topic_table.h"
 #include "proto/status.h"
-
-typedef struct neap_topic {
-  struct neap_topic *next; /* in its bucket */
-  neap_link subscribers;
-  uint64_t hash;
-  size_t len;
-  char name[];
-} neap_topic;
-
-typedef struct neap_subscription {
-  neap_link of_topic;
-  neap_link of_conn;
-  neap_topic *topic;
-  neap_conn *conn;
-} neap_subscription;
 
 struct neap_topics {
   neap_census *census;
   neap_frame_pool *frames;
-  neap_topic **buckets;
-  size_t mask; /* their number less one */
-  size_t count;
+  neap_topic_table table;
+  neap_patterns patterns;
 };
-
-/* FNV-1a: names are short, and a script's own. */
-static uint64_t hash_of(const char *name, size_t len) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (size_t i = 0; i < len; i++)
-    hash = (hash ^ (uint8_t)name[i]) * 0x100000001b3u;
-  return hash ^ hash >> 32;
-}
 
 neap_topics *neap_topics_new(neap_census *census, neap_frame_pool *frames) {
   neap_topics *topics = calloc(1, sizeof *topics);
-  neap_topic **buckets = calloc(64, sizeof(neap_topic *));
-  if (topics == NULL || buckets == NULL) {
+  if (topics == NULL)
+    return NULL;
+  topics->census = census;
+  topics->frames = frames;
+  if (neap_topic_table_init(&topics->table)) {
     free(topics);
-    free(buckets);
     return NULL;
   }
-  *topics = (neap_topics){
-    .census = census, .frames = frames, .buckets = buckets, .mask = 63};
   return topics;
 }
 
 void neap_topics_free(neap_topics *topics) {
-  free(topics->buckets);
+  neap_topic_table_release(&topics->table);
+  neap_patterns_release(&topics->patterns);
   free(topics);
 }
 
-static neap_topic **find(neap_topics *topics, uint64_t hash, const char *name,
-                         size_t len) {
-  neap_topic **place = &topics->buckets[hash & topics->mask];
-  while (*place && ((*place)->hash != hash || (*place)->len != len ||
-                    memcmp((*place)->name, name, len)))
-    place = &(*place)->next;
-  return place;
-}
+/* ---- topics come and go */
 
-/* More places; staying as it is, only slower, is fine without memory. */
-static void grow(neap_topics *topics) {
-  size_t count = (topics->mask + 1) * 2;
-  neap_topic **buckets = calloc(count, sizeof(neap_topic *));
-  if (buckets == NULL)
-    return;
-  for (size_t i = 0; i <= topics->mask; i++) {
-    for (neap_topic *t = topics->buckets[i], *next; t; t = next) {
-      next = t->next;
-      t->next = buckets[t->hash & (count - 1)];
-      buckets[t->hash & (count - 1)] = t;
-    }
-  }
-  free(topics->buckets);
-  topics->buckets = buckets;
-  topics->mask = count - 1;
-}
-
-static neap_topic *find_or_add(neap_topics *topics, const char *name,
-                               size_t len) {
-  uint64_t hash = hash_of(name, len);
-  neap_topic *topic = *find(topics, hash, name, len);
-  if (topic)
-    return topic;
-  if (topics->count > topics->mask)
-    grow(topics);
-  topic = malloc(sizeof *topic + len);
+neap_topic *neap_topic_make(const char *name, size_t len) {
+  if (len > UINT32_MAX)
+    return NULL;
+  neap_topic *topic = calloc(1, sizeof *topic + len);
   if (topic == NULL)
     return NULL;
-  neap_topic **bucket = &topics->buckets[hash & topics->mask];
-  *topic = (neap_topic){.next = *bucket, .hash = hash, .len = len};
-  memcpy(topic->name, name, len);
-  neap_list_init(&topic->subscribers);
-  *bucket = topic;
-  topics->count++;
+  topic->len = (uint32_t)len;
+  if (len)
+    memcpy(topic->name, name, len);
+  return topic;
+}
+
+static neap_topic *find(neap_topics *topics, const char *name, size_t len,
+                        bool is_pattern) {
+  if (is_pattern)
+    return neap_pattern_find(&topics->patterns, name, len);
+  return neap_topic_table_find(&topics->table, neap_hash(name, len), name, len);
+}
+
+static neap_topic *add(neap_topics *topics, const char *name, size_t len,
+                       bool is_pattern) {
+  neap_topic *topic = is_pattern
+                        ? neap_pattern_add(&topics->patterns, name, len)
+                        : neap_topic_make(name, len);
+  if (topic == NULL)
+    return NULL;
+  if (!is_pattern) {
+    topic->hash = neap_hash(name, len);
+    neap_topic_table_add(&topics->table, topic);
+  }
   neap_census_add(topics->census, NEAP_CLASS_TOPIC, sizeof *topic + len);
   return topic;
 }
 
 static void remove_if_empty(neap_topics *topics, neap_topic *topic) {
-  if (!neap_list_is_empty(&topic->subscribers))
+  if (topic->subscribers.count > 0)
     return;
-  neap_topic **place = find(topics, topic->hash, topic->name, topic->len);
-  *place = topic->next;
-  topics->count--;
+  if (topic->is_pattern)
+    neap_pattern_remove(&topics->patterns, topic);
+  else
+    neap_topic_table_remove(&topics->table, topic);
   neap_census_remove(topics->census, NEAP_CLASS_TOPIC,
                      sizeof *topic + topic->len);
   free(topic);
 }
 
-/* Most connections hold few topics and most topics few connections: walk the
- * two lists side by side, so the shorter one bounds the search. */
-static neap_subscription *find_subscription(neap_conn *conn,
-                                            neap_topic *topic) {
-  neap_link *a = conn->subscriptions.next;
-  neap_link *b = topic->subscribers.next;
-  while (a != &conn->subscriptions && b != &topic->subscribers) {
-    neap_subscription *mine = NEAP_CONTAINER(a, neap_subscription, of_conn);
-    neap_subscription *its = NEAP_CONTAINER(b, neap_subscription, of_topic);
-    if (mine->topic == topic)
-      return mine;
-    if (its->conn == conn)
-      return its;
-    a = a->next;
-    b = b->next;
-  }
-  return NULL;
-}
+/* ---- subscriptions */
 
-int neap_topic_subscribe(neap_conn *conn, const char *name, size_t len) {
+int neap_topic_subscribe(neap_conn *conn, const char *name, size_t len,
+                         bool is_pattern, enum neap_overflow overflow) {
   neap_topics *topics = conn->loop->topics;
   if (conn->state != NEAP_CONN_OPEN)
     return NEAP_ECLOSED;
-  neap_topic *topic = find_or_add(topics, name, len);
+  neap_topic *topic = find(topics, name, len, is_pattern);
+  neap_subscription *known = topic ? neap_subscription_find(conn, topic) : NULL;
+  if (known) {
+    neap_subscribers_at(&topic->subscribers, known->place)->overflow =
+      (uint8_t)overflow;
+    return 0;
+  }
+  if (topic == NULL)
+    topic = add(topics, name, len, is_pattern);
   if (topic == NULL)
     return NEAP_ENOMEM;
-  if (find_subscription(conn, topic))
-    return 0;
-  neap_subscription *subscription = calloc(1, sizeof *subscription);
-  if (subscription == NULL) {
+  if (neap_subscription_add(conn, topic, (uint8_t)overflow)) {
     remove_if_empty(topics, topic);
     return NEAP_ENOMEM;
   }
-  subscription->topic = topic;
-  subscription->conn = conn;
-  neap_list_append(&topic->subscribers, &subscription->of_topic);
-  neap_list_append(&conn->subscriptions, &subscription->of_conn);
   neap_census_add(topics->census, NEAP_CLASS_SUBSCRIPTION,
-                  sizeof *subscription);
+                  NEAP_SUBSCRIPTION_COST);
   return 1;
 }
 
-static void leave(neap_topics *topics, neap_subscription *subscription) {
-  neap_topic *topic = subscription->topic;
-  neap_link_remove(&subscription->of_topic);
-  neap_link_remove(&subscription->of_conn);
+static void left(neap_topics *topics, neap_topic *topic) {
   neap_census_remove(topics->census, NEAP_CLASS_SUBSCRIPTION,
-                     sizeof *subscription);
-  free(subscription);
+                     NEAP_SUBSCRIPTION_COST);
   remove_if_empty(topics, topic);
 }
 
-bool neap_topic_unsubscribe(neap_conn *conn, const char *name, size_t len) {
+bool neap_topic_unsubscribe(neap_conn *conn, const char *name, size_t len,
+                            bool is_pattern) {
   neap_topics *topics = conn->loop->topics;
-  neap_topic *topic = *find(topics, hash_of(name, len), name, len);
-  neap_subscription *subscription =
-    topic ? find_subscription(conn, topic) : NULL;
-  if (subscription)
-    leave(topics, subscription);
-  return subscription != NULL;
+  neap_topic *topic = find(topics, name, len, is_pattern);
+  neap_subscription *known = topic ? neap_subscription_find(conn, topic) : NULL;
+  if (known == NULL)
+    return false;
+  neap_subscription_remove(conn, known);
+  left(topics, topic);
+  return true;
 }
 
 void neap_topics_leave_all(neap_conn *conn) {
-  while (!neap_list_is_empty(&conn->subscriptions))
-    leave(conn->loop->topics,
-          NEAP_CONTAINER(conn->subscriptions.next, neap_subscription, of_conn));
+  neap_topic *topic;
+  while ((topic = neap_subscription_take(conn)) != NULL)
+    left(conn->loop->topics, topic);
 }
 
 void neap_topics_each(const neap_conn *conn, neap_topic_fn *fn, void *arg) {
-  const neap_link *list = &conn->subscriptions;
-  for (const neap_link *l = list->next; l != list; l = l->next) {
-    const neap_topic *topic =
-      NEAP_CONTAINER(l, neap_subscription, of_conn)->topic;
-    fn(topic->name, topic->len, arg);
+  const neap_subscriptions *set = conn->subscriptions;
+  for (uint32_t i = 0; set && i <= set->mask; i++) {
+    const neap_topic *topic = set->slots[i].topic;
+    if (topic)
+      fn(topic->name, topic->len, topic->is_pattern, arg);
   }
 }
 
-/* A slow subscriber may be closed here, and then leaves the list that is
- * walked; a send runs no script, so none but the current one can. */
-static int publish_frame(neap_topic *topic, neap_frame_buffer *frame,
-                         const neap_conn *except) {
+/* ---- publishing */
+
+/* Has conn been reached through one of the first count patterns, or the topic
+ * by its name? Each gets a message once. */
+static bool is_reached(const neap_topics *topics, const neap_conn *conn,
+                       const neap_topic *named, size_t count) {
+  if (named && neap_subscription_find(conn, named))
+    return true;
+  for (size_t i = 0; i < count; i++)
+    if (neap_subscription_find(conn, topics->patterns.found[i]))
+      return true;
+  return false;
+}
+
+/* A send calls nobody and ends no connection, so nothing moves on the way. */
+static int walk(neap_topics *topics, neap_topic *topic,
+                const neap_publication *to, neap_frame_buffer *frame,
+                const neap_topic *named, size_t before) {
+  neap_subscribers *list = &topic->subscribers;
   int reached = 0;
-  neap_link *list = &topic->subscribers;
-  for (neap_link *l = list->next, *next; l != list; l = next) {
-    next = l->next;
-    neap_conn *conn = NEAP_CONTAINER(l, neap_subscription, of_topic)->conn;
-    if (conn != except && neap_conn_send_frame(conn, frame) >= 0)
+  for (uint32_t i = 0; i < list->count; i++) {
+    neap_subscriber *at = neap_subscribers_at(list, i);
+    if (at->conn == to->except ||
+        (topic->is_pattern && is_reached(topics, at->conn, named, before)))
+      continue;
+    if (neap_conn_send_frame(at->conn, frame, (enum neap_overflow)at->overflow,
+                             to->key) >= 0)
       reached++;
   }
   return reached;
 }
 
-int neap_topic_publish(neap_topics *topics, const char *name, size_t len,
-                       enum neap_opcode opcode, const void *data, size_t size,
-                       const neap_conn *except) {
-  neap_topic *topic = *find(topics, hash_of(name, len), name, len);
-  if (topic == NULL)
-    return 0;
+static int walk_patterns(neap_topics *topics, const neap_publication *to,
+                         neap_frame_buffer *frame, neap_topic *named) {
+  neap_patterns *patterns = &topics->patterns;
+  int reached = 0;
+  if (!neap_pattern_match(patterns, to->topic, to->topic_len))
+    return NEAP_ENOMEM;
+  for (size_t i = 0; i < patterns->found_count; i++)
+    reached += walk(topics, patterns->found[i], to, frame, named, i);
+  return reached;
+}
+
+int neap_topic_publish_frame(neap_topics *topics, const neap_publication *to,
+                             neap_frame_buffer *frame) {
+  uint64_t hash = neap_hash(to->topic, to->topic_len);
+  neap_topic *named =
+    neap_topic_table_find(&topics->table, hash, to->topic, to->topic_len);
+  neap_publication keyed = *to;
+  if (keyed.key == 0)
+    keyed.key = hash;
+  int reached = named ? walk(topics, named, &keyed, frame, NULL, 0) : 0;
+  if (topics->patterns.count) {
+    int more = walk_patterns(topics, &keyed, frame, named);
+    reached = more < 0 ? more : reached + more;
+  }
+  return reached;
+}
+
+int neap_topic_publish(neap_topics *topics, const neap_publication *to,
+                       enum neap_opcode opcode, const void *data, size_t len) {
   neap_frame_buffer *frame =
-    neap_frame_buffer_new(topics->frames, opcode, data, size);
+    neap_frame_buffer_new(topics->frames, opcode, data, len);
   if (frame == NULL)
     return NEAP_ENOMEM;
-  int reached = publish_frame(topic, frame, except);
-  neap_frame_buffer_release(frame);
+  int reached = neap_topic_publish_frame(topics, to, frame);
+  neap_frame_buffer_release(frame, topics->frames);
   return reached;
 }

@@ -25,7 +25,8 @@ local PAGES = {
     return 503, TEXT, app.draining and "draining\n" or "starting\n"
   end,
   ["/census"] = function()
-    return 200, JSON, json.encode { classes = census().classes }
+    local now = census()
+    return 200, JSON, json.encode { classes = now.classes, dropped = now.dropped }
   end,
 }
 

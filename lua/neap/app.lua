@@ -221,10 +221,12 @@ end
 ---@param topic string
 ---@param data string
 ---@param kind "text"|"binary"|nil "text" by default
----@param how table|nil {except = conn}
----@return integer reached
+---@param how table|nil {except = conn, key = what the message replaces where it waits}
+---@return integer|nil reached, or nil, message, code
+---@return string|nil message
+---@return string|nil code
 function methods.publish(_, topic, data, kind, how)
-  return core.publish(topic, data, kind or "text", how and how.except)
+  return core.publish(topic, data, kind, how)
 end
 
 --- Returns the counts of what was opened and closed, by class.

@@ -14,7 +14,8 @@ local result_mt = { __index = function(result, class) return rawget(result, "cla
 
 --- Counts. result.classes.conn.live and result.conn.live are the same.
 ---@param how table|nil {collect = true} runs a full garbage collection first
----@return table result {classes = {conn = {opened, closed, live, peak, bytes, oldest, sites}}}
+---@return table result {classes = {conn = {opened, closed, live, peak, bytes, oldest, sites}},
+---dropped = messages that slow readers never got}
 function census.take(how)
   if how and how.collect then
     collectgarbage()
@@ -23,7 +24,7 @@ function census.take(how)
   local classes = core.counts()
   for _, class in ipairs(SITED) do classes[class].sites = core.born(class) end
   classes.scope.labels = core.born("scope", true)
-  return setmetatable({ classes = classes }, result_mt)
+  return setmetatable({ classes = classes, dropped = core.dropped() }, result_mt)
 end
 
 local function compare(grown, class, by, before, after)

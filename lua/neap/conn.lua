@@ -62,11 +62,6 @@ local function place_of(conn, name)
   return life[name]
 end
 
-local function has_room(conn, size)
-  local limit = core.queue_limit(conn)
-  return limit == 0 or size > limit or conn:buffered() + size <= limit
-end
-
 --- Sends, and waits for room in the queue where there is none.
 ---@param data string
 ---@param kind "text"|"binary"|nil
@@ -74,7 +69,7 @@ end
 ---@return true|nil sent, or nil, message, code
 function methods:send_wait(data, kind, seconds)
   local deadline = seconds and core.now() + seconds
-  while self.state == "open" and not has_room(self, #data) do
+  while self.state == "open" and not core.has_room(self, #data) do
     local left = deadline and math.max(0, deadline - core.now())
     local woken, message, code = place_of(self, "writers"):wait(left)
     if not woken then return nil, message, code end
