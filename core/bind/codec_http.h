@@ -9,4 +9,7 @@
 /* Adds its functions to the table on top of the stack. */
 void neap_bind_codec_http(lua_State *L);
 
+/* codec.body, in codec_body.c. */
+void neap_bind_codec_body(lua_State *L);
+
 #endif

@@ -49,6 +49,7 @@ int luaopen_neap_core(lua_State *L) {
   lua_newtable(L);
   neap_bind_codec(L);
   neap_bind_codec_http(L);
+  neap_bind_codec_body(L);
   lua_setfield(L, -2, "codec");
   return 1;
 }

@@ -1,7 +1,6 @@
 #include "proto/answer.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "proto/status.h"
 
@@ -56,33 +55,44 @@ const char *neap_http_reason(int status) {
   return "Status";
 }
 
-/* 1xx, 204 and 304 have no body and say no length (RFC 9110, 8.6). */
-static bool has_length(int status) {
+bool neap_http_has_body(int status) {
   return status >= 200 && status != 204 && status != 304;
 }
 
-int neap_http_write_answer(neap_buffer *out, const neap_http_answer *answer,
-                           const char *date) {
-  char head[512];
+static const char *connection_line(const neap_http_answer *answer) {
+  if (answer->closes)
+    return "Connection: close\r\n";
+  return answer->keeps ? "Connection: keep-alive\r\n" : "";
+}
+
+static void write_length(char *dst, size_t size,
+                         const neap_http_answer *answer) {
+  *dst = '\0';
+  if (!neap_http_has_body(answer->status))
+    return;
+  if (answer->length == NEAP_LENGTH_KNOWN)
+    snprintf(dst, size, "Content-Length: %zu\r\n", answer->body_len);
+  else if (answer->length == NEAP_LENGTH_CHUNKED)
+    snprintf(dst, size, "Transfer-Encoding: chunked\r\n");
+}
+
+int neap_http_write_head(neap_buffer *out, const neap_http_answer *answer,
+                         const char *date) {
+  char head[512], length[64];
   const char *reason =
     answer->reason ? answer->reason : neap_http_reason(answer->status);
-  int n = snprintf(head, sizeof head,
-                   "HTTP/1.1 %d %.200s\r\nDate: %s\r\nConnection: close\r\n",
-                   answer->status, reason, date);
-  char length[64] = "";
-  if (has_length(answer->status))
-    snprintf(length, sizeof length, "Content-Length: %zu\r\n",
-             answer->body_len);
-  size_t body =
-    answer->omits_body || !has_length(answer->status) ? 0 : answer->body_len;
+  write_length(length, sizeof length, answer);
+  int n =
+    snprintf(head, sizeof head, "HTTP/1.1 %d %.200s\r\nDate: %s\r\n%s%s",
+             answer->status, reason, date, connection_line(answer), length);
   int err = neap_buffer_append(out, head, (size_t)n);
-  if (!err)
-    err = neap_buffer_append(out, length, strlen(length));
   if (!err)
     err = neap_buffer_append(out, answer->headers, answer->headers_len);
   if (!err)
     err = neap_buffer_append(out, "\r\n", 2);
-  if (!err)
-    err = neap_buffer_append(out, answer->body, body);
   return err;
+}
+
+size_t neap_http_write_chunk_head(char dst[NEAP_HTTP_CHUNK_HEAD], size_t len) {
+  return (size_t)snprintf(dst, NEAP_HTTP_CHUNK_HEAD, "%zx\r\n", len);
 }

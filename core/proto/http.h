@@ -30,13 +30,14 @@ typedef struct neap_http_head {
   neap_http_span reason; /* response */
   uint8_t minor;         /* of HTTP/1.x */
   bool chunked;
+  bool expects_continue;  /* "Expect: 100-continue", which HTTP/1.0 has not */
   int64_t content_length; /* -1 when there is none */
   uint16_t field_count;
   neap_http_field fields[NEAP_HTTP_FIELDS_MAX];
 } neap_http_head;
 
 /* Bytes used, the empty line included · 0 when src ends before the head does ·
- * NEAP_EPROTO: refused, with status (400 405 413 414 431 501 505) and error. */
+ * NEAP_EPROTO: refused, with status (400 405 414 417 431 501 505) and error. */
 int neap_http_read_request(neap_http_head *head, const char *src, size_t len,
                            size_t limit);
 int neap_http_read_response(neap_http_head *head, const char *src, size_t len,

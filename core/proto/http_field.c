@@ -139,14 +139,29 @@ static int take_coding(neap_http_scan *scan, neap_http_span value) {
   return 1;
 }
 
-/* The three fields that say where a message goes and where it ends; the length
- * of a name tells them apart. */
+/* HTTP/1.0 knows no Expect, and whoever speaks it may send anything there. */
+static int take_expect(neap_http_scan *scan, neap_http_span value) {
+  if (!scan->is_request || scan->head->minor == 0)
+    return 1;
+  if (value.len != 12 ||
+      !neap_char_same(scan->src + value.at, "100-continue", 12))
+    return neap_http_scan_refuse(scan, 417,
+                                 "Nothing but 100-continue can be expected.");
+  scan->head->expects_continue = true;
+  return 1;
+}
+
+/* The fields that say where a message goes, where it ends and how it is sent;
+ * the length of a name tells them apart. */
 static int take_field(neap_http_scan *scan, const neap_http_field *field) {
   const char *name = scan->src + field->name.at;
   switch (field->name.len) {
     case 4:
       return neap_char_same(name, "host", 4) ? take_host(scan, field->value)
                                              : 1;
+    case 6:
+      return neap_char_same(name, "expect", 6) ? take_expect(scan, field->value)
+                                               : 1;
     case 14:
       return neap_char_same(name, "content-length", 14)
                ? take_length(scan, field->value)

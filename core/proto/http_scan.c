@@ -28,7 +28,7 @@ void neap_http_scan_init(neap_http_scan *scan, neap_http_head *head,
   head->error = NULL;
   head->method = head->target = head->reason = (neap_http_span){0, 0};
   head->minor = 0;
-  head->chunked = false;
+  head->chunked = head->expects_continue = false;
   head->content_length = -1;
   head->field_count = 0;
 }
