@@ -194,7 +194,7 @@ static void keep_protocol(lua_State *L, const neap_http_head *head,
  * in lower case; the body as far as it came along. */
 static void keep_answer(lua_State *L, const struct answer *answer) {
   const neap_http_head *head = answer->head;
-  const neap_buffer *body = &answer->conn->head;
+  const neap_http *http = &answer->conn->http;
   char name[64];
   lua_createtable(L, 0, head->field_count + 2);
   for (int i = 0; i < head->field_count; i++) {
@@ -209,7 +209,7 @@ static void keep_answer(lua_State *L, const struct answer *answer) {
   }
   lua_pushinteger(L, head->status);
   lua_setfield(L, -2, "status");
-  lua_pushlstring(L, (const char *)body->data, body->len);
+  lua_pushlstring(L, (const char *)http->at, http->left);
   lua_setfield(L, -2, "body");
   lua_setiuservalue(L, -2, RESULT);
 }

@@ -7,6 +7,7 @@
 #include "bind/site.h"
 #include "bind/tls.h"
 #include "net/acceptor.h"
+#include "net/conn.h"
 #include "proto/status.h"
 
 #define CLASS "neap.listener"
@@ -97,8 +98,21 @@ static int listener_close(lua_State *L) {
   acceptor->peer = NULL;
   lua_pushnil(L);
   neap_listener_set_handler(L, rt, acceptor->tag);
+  neap_conns_let_go(rt->loop, acceptor->tag);
   neap_acceptor_close(acceptor);
   neap_unref(rt, &box->slot);
+  return 0;
+}
+
+/* listener:drain(): it goes on accepting, but no connection outlives the answer
+ * to one request, and those without one end. */
+static int listener_drain(lua_State *L) {
+  neap_runtime *rt = neap_runtime_of(L);
+  listener_box *box = check_listener(L);
+  if (box->acceptor == NULL)
+    return 0;
+  box->acceptor->is_draining = true;
+  neap_conns_let_go(rt->loop, box->acceptor->tag);
   return 0;
 }
 
@@ -142,6 +156,7 @@ static int listener_tostring(lua_State *L) {
 void neap_bind_listener(lua_State *L) {
   static const luaL_Reg methods[] = {{"close", listener_close},
                                      {"address", listener_address},
+                                     {"drain", listener_drain},
                                      {"set_tls", listener_set_tls},
                                      {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__gc", listener_close},

@@ -102,6 +102,8 @@ static int settings_new(lua_State *L) {
     .idle = time_field(L, "idle"),
     .write = time_field(L, "write"),
     .close = time_field(L, "close"),
+    .keepalive = time_field(L, "keepalive"),
+    .body = time_field(L, "body"),
     .overflow = overflow_field(L),
   };
   neap_settings **box = lua_newuserdatauv(L, sizeof *box, 0);

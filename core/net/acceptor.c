@@ -67,6 +67,7 @@ static void greet(neap_acceptor *acceptor, int fd,
   if (neap_conn_new(&conn, acceptor->loop, fd, acceptor->settings,
                     acceptor->tag, &address))
     return;
+  conn->http.is_last = acceptor->is_draining;
   if (acceptor->tls && neap_conn_secure(conn, acceptor->tls, NULL))
     neap_conn_terminate(conn);
 }

@@ -28,6 +28,7 @@ typedef struct neap_acceptor {
   int fd;
   int spare;
   bool is_closing;
+  bool is_draining; /* what it accepts is served once */
 } neap_acceptor;
 
 /* Each of these makes a listening acceptor or leaves nothing open. host is an

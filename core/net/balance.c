@@ -62,7 +62,9 @@ static bool needs_deadline(const neap_conn *conn) {
     case NEAP_CONN_TLS:
     case NEAP_CONN_HEAD: return conn->settings->handshake > 0;
     case NEAP_CONN_ANSWER:
-      return conn->wants_upgrade && conn->settings->handshake > 0;
+      return (conn->wants_upgrade && conn->settings->handshake > 0) ||
+             (conn->http.wants_body && conn->settings->body > 0);
+    case NEAP_CONN_DISCARD: return true;
     case NEAP_CONN_OPEN: return is_waiting_open(conn);
     case NEAP_CONN_CLOSING:
     case NEAP_CONN_SHUTDOWN: return true;
@@ -80,7 +82,7 @@ static void check_conn(const struct check *check, const neap_conn *conn) {
   else if (needs_deadline(conn) && !is_armed)
     complain(check, "conn #%" PRIu64 ": waits in state %d without a deadline",
              conn->id, conn->state);
-  if (conn->is_backlogged && conn->state == NEAP_CONN_OPEN &&
+  if (conn->is_backlogged && conn->state <= NEAP_CONN_OPEN &&
       conn->settings->write && !neap_deadline_is_armed(&conn->write))
     complain(check, "conn #%" PRIu64 ": waits for room without a deadline",
              conn->id);

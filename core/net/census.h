@@ -19,6 +19,7 @@
   X(LOOKUP, "lookup")             \
   X(TLS, "tls")                   \
   X(TLS_CONTEXT, "tls_context")   \
+  X(FILE, "file")                 \
   X(TIMER, "timer")               \
   X(TASK, "task")                 \
   X(SCOPE, "scope")               \

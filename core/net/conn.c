@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/conn_internal.h"
+#include "net/http_internal.h"
 #include "net/topic.h"
 #include "proto/close_code.h"
 #include "proto/handshake.h"
@@ -92,16 +92,16 @@ void neap_conn_arm_open(neap_conn *conn) {
 /* Bytes that came behind the head wait in the session until the turn ends. */
 static int open_session(neap_conn *conn, enum neap_role role,
                         neap_mask_source *mask) {
-  neap_buffer early = conn->head;
+  neap_http early = conn->http;
   neap_session_init(&conn->session, role, conn->settings->message, mask);
   conn->is_websocket = true;
-  neap_session_feed(&conn->session, early.data, early.len);
+  neap_session_feed(&conn->session, early.at, early.left);
   int err = neap_session_pause(&conn->session);
-  if (early.len) {
+  if (early.left) {
     conn->is_resumed = true;
     neap_conn_mark_dirty(conn);
   }
-  neap_buffer_release(&early);
+  neap_buffer_release(&early.held);
   return err;
 }
 
@@ -169,7 +169,7 @@ void neap_conn_begin_closing(neap_conn *conn, enum neap_cause cause,
 
 void neap_conn_close(neap_conn *conn, enum neap_cause cause, enum neap_by by,
                      uint16_t code, const char *reason, size_t reason_len) {
-  if (conn->state <= NEAP_CONN_ANSWER) {
+  if (conn->state < NEAP_CONN_OPEN) {
     neap_conn_abort(conn, cause, by);
     return;
   }
@@ -280,7 +280,7 @@ void neap_conn_bury_all(neap_loop *loop) {
 
 static void release_session(neap_conn *conn) {
   if (!conn->is_websocket) {
-    neap_buffer_release(&conn->head);
+    neap_http_release(conn);
     return;
   }
   neap_session_release(&conn->session);
@@ -317,7 +317,7 @@ void neap_conn_release(neap_conn *conn) {
 }
 
 static void on_close_deadline(neap_conn *conn) {
-  if (conn->state == NEAP_CONN_SHUTDOWN)
+  if (conn->state == NEAP_CONN_SHUTDOWN || conn->state == NEAP_CONN_DISCARD)
     neap_conn_release(conn);
   else
     neap_conn_abort(conn, NEAP_CAUSE_NONE, NEAP_BY_LOCAL);
@@ -354,6 +354,8 @@ void neap_conn_on_deadline(neap_deadline *deadline,
     case NEAP_DEADLINE_WRITE:
       neap_conn_abort(conn, NEAP_CAUSE_WRITE_TIMEOUT, NEAP_BY_LOCAL);
       break;
+    case NEAP_DEADLINE_KEEPALIVE: neap_conn_release(conn); break;
+    case NEAP_DEADLINE_BODY: neap_http_on_body_deadline(conn); break;
     default: on_close_deadline(conn);
   }
 }

@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "net/address.h"
+#include "net/http.h"
 #include "net/loop.h"
 #include "net/settings.h"
 #include "net/transport.h"
@@ -27,7 +28,8 @@ enum neap_conn_state {
   NEAP_CONN_CONNECT,  /* client: nothing is sent yet */
   NEAP_CONN_TLS,      /* the TLS handshake, below what follows */
   NEAP_CONN_HEAD,     /* the head of a request, or answer, is being read */
-  NEAP_CONN_ANSWER,   /* the binding decides; nothing is read */
+  NEAP_CONN_ANSWER,   /* the binding decides; of the body, what it asks for */
+  NEAP_CONN_DISCARD,  /* answered; the little that is left of a body is read */
   NEAP_CONN_OPEN,     /* WebSocket */
   NEAP_CONN_CLOSING,  /* closing handshake, or the last of an HTTP answer */
   NEAP_CONN_SHUTDOWN, /* our end is closed; waiting for the peer's */
@@ -79,17 +81,19 @@ typedef struct neap_why {
 
 /* What the binding hears, always from the loop and never nested. */
 typedef struct neap_conn_events {
-  /* A whole head; src is borrowed. Answer with _upgrade or _answer, now or
-   * later. */
+  /* A whole head; src is borrowed. Answer it now or later; until that is done
+   * no other comes. */
   void (*head)(neap_conn *conn, const neap_http_head *head, const char *src,
                size_t len);
   /* A server's peer failed in the TLS handshake; it is about to close. */
   void (*insecure)(neap_conn *conn, const char *fault);
-  /* There may be messages: take them all with neap_conn_next. */
+  /* There may be messages: take them all with neap_conn_next. Of a request whose
+   * body was waited for: there is more of it, or its failure. */
   void (*readable)(neap_conn *conn);
   void (*pong)(neap_conn *conn, const neap_event *event);
   /* Below the low mark again after it was above the high one or refused a
-   * message, or empty after the socket had been full. */
+   * message, or empty after the socket had been full; of an answer in parts,
+   * too. */
   void (*writable)(neap_conn *conn);
   /* Closing has begun: no message will come any more. */
   void (*closing)(neap_conn *conn);
@@ -107,7 +111,7 @@ struct neap_conn {
   uint64_t id;
   union {
     neap_session session; /* from OPEN on */
-    neap_buffer head;     /* before: the head so far, or what came behind it */
+    neap_http http;       /* before, or for ever */
   };
   neap_queue queue;
   neap_link dirty; /* of the loop; when CLOSED, in its list of the dead */
@@ -178,8 +182,37 @@ int neap_conn_upgrade(neap_conn *conn, neap_settings *settings,
                       size_t protocol_len, const char *extra, size_t extra_len);
 
 /* Writes an HTTP answer (headers: further lines; Date, Content-Length and
- * Connection are added) and ends the connection. */
+ * Connection are added); then the next request is read, or the connection
+ * ends. NEAP_ECLOSED when there is an answer already, or no peer. */
 int neap_conn_answer(neap_conn *conn, const neap_http_answer *answer);
+
+/* The same with a body from the file, from at on; takes over fd, also when it
+ * fails. A file that turns out to be shorter breaks the connection. */
+int neap_conn_answer_file(neap_conn *conn, const neap_http_answer *answer,
+                          int fd, uint64_t at);
+
+/* The same in parts: the head first (is_watched: a peer that closes its end
+ * ends the request), then any number of writes, then the end. A write is never
+ * refused for want of room, but answers 1 when the socket is full. */
+int neap_conn_begin_answer(neap_conn *conn, neap_http_answer *answer,
+                           bool is_watched);
+int neap_conn_write_part(neap_conn *conn, const void *data, size_t len);
+int neap_conn_end_answer(neap_conn *conn);
+
+enum neap_body { NEAP_BODY_END, NEAP_BODY_PIECE, NEAP_BODY_WAIT };
+
+/* Before the answer is complete: the next bytes of the request's body, borrowed
+ * until the next call or turn. NEAP_BODY_WAIT: the readable event comes when
+ * there may be more. NEAP_EPROTO, NEAP_ETOOBIG (over limit, 0 is none),
+ * NEAP_ETIMEOUT: for ever, and neap_conn_body_error says why. */
+int neap_conn_read_body(neap_conn *conn, size_t limit, const uint8_t **data,
+                        size_t *len);
+const char *neap_conn_body_error(const neap_conn *conn);
+
+/* No request is read behind the one that is being answered; one that waits for
+ * the next request ends now. */
+void neap_conn_let_go(neap_conn *conn);
+void neap_conns_let_go(neap_loop *loop, uint32_t tag);
 
 /* NEAP_OK · 1 queued, the socket is full · NEAP_ECLOSED, NEAP_ETOOBIG (over
  * limits.queue, nothing sent), NEAP_EOVERFLOW, NEAP_EPROTO (text not UTF-8). key

@@ -32,12 +32,6 @@ void neap_conn_send_request(neap_conn *conn);
 /* conn_tls.c: the socket is ready to go on with the TLS handshake. */
 void neap_conn_handshake(neap_conn *conn);
 
-/* conn_http.c */
-/* What came is the head of a request or answer, or a part of it. */
-void neap_conn_read_head(neap_conn *conn, uint8_t *bytes, size_t len);
-/* A head that is wrong gets its answer without the binding. */
-void neap_conn_refuse(neap_conn *conn, int status, const char *text);
-
 /* conn_read.c */
 void neap_conn_on_ready(neap_conn *conn, int ready);
 void neap_conn_readable(neap_conn *conn);
@@ -58,6 +52,8 @@ int neap_conn_queue_cork(neap_conn *conn);
 /* Writes what the turn has gathered. NEAP_OK, NEAP_ENOMEM, or NEAP_ECLOSED: the
  * peer is gone, and conn ends with the turn. */
 int neap_conn_try_now(neap_conn *conn);
+/* The socket is full, or others are to have their turn first. */
+void neap_conn_await_room(neap_conn *conn);
 void neap_conn_writable(neap_conn *conn);
 void neap_conn_mark_dirty(neap_conn *conn);
 void neap_conn_drop_output(neap_conn *conn);

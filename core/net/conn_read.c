@@ -1,12 +1,15 @@
 #include <errno.h>
 #include <string.h>
 
-#include "net/conn_internal.h"
+#include "net/http_internal.h"
 #include "proto/status.h"
 
 /* Re-arming at each byte would cost more than the byte: a deadline may act
  * this much later than its length says. */
 enum { SLACK_MAX = 128 };
+
+/* What is read of HTTP at once: it may have to be kept. */
+enum { HTTP_SIZE = 64 * 1024 };
 
 static bool is_stale(const neap_deadline *deadline, uint64_t length,
                      uint64_t now) {
@@ -32,25 +35,37 @@ static void touch_idle(neap_conn *conn) {
     neap_loop_arm(conn->loop, &conn->idle, NEAP_DEADLINE_IDLE, length);
 }
 
+static bool reads(const neap_conn *conn) {
+  switch (conn->state) {
+    case NEAP_CONN_HEAD: return !conn->is_backlogged && !conn->is_resumed;
+    case NEAP_CONN_ANSWER: return conn->http.wants_body;
+    case NEAP_CONN_TLS:
+    case NEAP_CONN_DISCARD:
+    case NEAP_CONN_SHUTDOWN: return true;
+    default: return conn->is_websocket && !conn->is_paused;
+  }
+}
+
+static bool watches_peer(const neap_conn *conn) {
+  return conn->state == NEAP_CONN_ANSWER &&
+         (conn->wants_upgrade || conn->http.is_watched);
+}
+
 static int wanted_interest(const neap_conn *conn) {
   int wanted = 0;
-  bool reads = conn->state == NEAP_CONN_TLS || conn->state == NEAP_CONN_HEAD ||
-               conn->state == NEAP_CONN_SHUTDOWN ||
-               (conn->is_websocket && !conn->is_paused);
-  if (reads && !conn->is_eof)
+  if (reads(conn) && !conn->is_eof)
     wanted |= NEAP_READABLE;
   if (conn->is_backlogged || conn->state == NEAP_CONN_CONNECT ||
       neap_transport_held(&conn->transport))
     wanted |= NEAP_WRITABLE;
-  if (conn->state == NEAP_CONN_ANSWER && conn->wants_upgrade)
+  if (watches_peer(conn))
     wanted |= NEAP_HANGUP;
   return wanted;
 }
 
 /* An end that came with the last bytes. */
 static void read_what_is_left(neap_conn *conn) {
-  if (neap_conn_is_live(conn) && !conn->is_paused && !conn->is_eof &&
-      conn->state != NEAP_CONN_ANSWER &&
+  if (neap_conn_is_live(conn) && reads(conn) && !conn->is_eof &&
       neap_transport_has_more(&conn->transport))
     neap_conn_readable(conn);
 }
@@ -155,6 +170,10 @@ void neap_conn_read_on(neap_conn *conn) {
   conn->is_resumed = false;
   if (!neap_conn_is_live(conn) || conn->is_paused)
     return;
+  if (!conn->is_websocket) {
+    neap_http_received(conn, NULL, 0);
+    return;
+  }
   take_messages(conn);
   neap_conn_update_interest(conn);
   read_what_is_left(conn);
@@ -189,6 +208,8 @@ static void on_eof(neap_conn *conn) {
     neap_conn_begin_closing(conn, NEAP_CAUSE_EOF, NEAP_BY_NET, 1006, cut, len);
   if (conn->state == NEAP_CONN_CLOSING && conn->is_lingering)
     neap_conn_update_interest(conn);
+  else if (conn->state == NEAP_CONN_ANSWER) /* in the midst of a body */
+    neap_conn_abort(conn, NEAP_CAUSE_EOF, NEAP_BY_NET);
   else
     neap_conn_release(conn);
 }
@@ -203,8 +224,8 @@ static void on_failure(neap_conn *conn) {
 }
 
 static void take_bytes(neap_conn *conn, uint8_t *bytes, size_t len) {
-  if (conn->state == NEAP_CONN_HEAD) {
-    neap_conn_read_head(conn, bytes, len);
+  if (conn->state < NEAP_CONN_OPEN) {
+    neap_http_received(conn, bytes, len);
   } else if (conn->is_websocket && conn->state <= NEAP_CONN_CLOSING) {
     if (conn->state == NEAP_CONN_OPEN)
       touch(conn);
@@ -213,12 +234,18 @@ static void take_bytes(neap_conn *conn, uint8_t *bytes, size_t len) {
   }
 }
 
+static ssize_t read_some(neap_conn *conn, uint8_t *bytes) {
+  neap_transport *transport = &conn->transport;
+  if (conn->state == NEAP_CONN_SHUTDOWN)
+    return neap_transport_receive(transport, bytes, NEAP_RECEIVE_SIZE);
+  if (conn->state < NEAP_CONN_OPEN && transport->tls == NULL)
+    return neap_transport_receive(transport, bytes, HTTP_SIZE);
+  return neap_transport_read(transport, bytes);
+}
+
 void neap_conn_readable(neap_conn *conn) {
   uint8_t *bytes = conn->loop->receive;
-  ssize_t n =
-    conn->state == NEAP_CONN_SHUTDOWN
-      ? neap_transport_receive(&conn->transport, bytes, NEAP_RECEIVE_SIZE)
-      : neap_transport_read(&conn->transport, bytes);
+  ssize_t n = read_some(conn, bytes);
 
   if (neap_transport_held(&conn->transport)) /* TLS has answered by itself */
     neap_conn_mark_dirty(conn);

@@ -1,6 +1,6 @@
 #include <errno.h>
 
-#include "net/conn_internal.h"
+#include "net/http_internal.h"
 #include "proto/close_code.h"
 #include "proto/status.h"
 
@@ -28,7 +28,7 @@ void neap_conn_mark_dirty(neap_conn *conn) {
 
 /* The socket took less than all: wait until it is writable, but not for
  * ever. Each byte of progress starts the deadline again. */
-static void wait_for_room(neap_conn *conn) {
+void neap_conn_await_room(neap_conn *conn) {
   if (!conn->is_backlogged)
     neap_conn_gave_up(conn,
                       neap_queue_conflate(&conn->queue, &conn->loop->segments));
@@ -54,7 +54,7 @@ int neap_conn_write(neap_conn *conn, const struct iovec *vectors, int count) {
     return NEAP_ENOMEM;
   }
   if (neap_conn_unsent(conn) > 0 && !conn->is_backlogged)
-    wait_for_room(conn);
+    neap_conn_await_room(conn);
   return NEAP_OK;
 }
 
@@ -138,6 +138,8 @@ static void on_drained(neap_conn *conn) {
   neap_conn_update_interest(conn);
   if (is_owed)
     tell_writable(conn);
+  if (is_owed && !conn->is_websocket)
+    neap_http_drained(conn);
   neap_conn_finish(conn);
 }
 
@@ -152,7 +154,7 @@ void neap_conn_writable(neap_conn *conn) {
     return;
   }
   if (neap_conn_unsent(conn) < before || !conn->is_backlogged)
-    wait_for_room(conn);
+    neap_conn_await_room(conn);
   if (conn->owes_writable && is_below_low(conn))
     tell_writable(conn);
 }
@@ -174,7 +176,7 @@ int neap_conn_try_now(neap_conn *conn) {
   if (!write_queue(conn))
     return NEAP_ECLOSED;
   if (neap_conn_unsent(conn))
-    wait_for_room(conn);
+    neap_conn_await_room(conn);
   return NEAP_OK;
 }
 

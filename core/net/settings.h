@@ -28,6 +28,8 @@ typedef struct neap_settings {
   uint64_t idle;
   uint64_t write;
   uint64_t close;
+  uint64_t keepalive; /* between two requests; 0: each is the last */
+  uint64_t body;      /* no progress in the body of a request */
   enum neap_overflow overflow;
 } neap_settings;
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -68,6 +69,19 @@ ssize_t neap_transport_send(neap_transport *transport,
   do
     n = count == 1 ? send(fd, vectors->iov_base, vectors->iov_len, MSG_NOSIGNAL)
                    : sendmsg(fd, &message, MSG_NOSIGNAL);
+  while (n < 0 && errno == EINTR);
+  return n;
+}
+
+ssize_t neap_transport_sendfile(neap_transport *transport, int fd, off_t *at,
+                                size_t len) {
+  ssize_t n;
+  if (!neap_transport_is_bare(transport)) {
+    errno = ENOTSUP;
+    return -1;
+  }
+  do
+    n = sendfile(transport->fd, fd, at, len);
   while (n < 0 && errno == EINTR);
   return n;
 }

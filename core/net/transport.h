@@ -65,6 +65,11 @@ static inline bool neap_transport_is_bare(const neap_transport *transport) {
   return transport->tls == NULL && transport->pipe == NULL;
 }
 
+/* As sendfile: the kernel copies from the file at that offset, and moves it on.
+ * -1 and ENOTSUP where bytes can't go from a file to the peer as they are. */
+ssize_t neap_transport_sendfile(neap_transport *transport, int fd, off_t *at,
+                                size_t len);
+
 /* Nothing more is written: TLS says so, and unless TCP is to stay, it too. */
 void neap_transport_shutdown(neap_transport *transport, bool keeps_tcp);
 

@@ -108,6 +108,11 @@ local function wait_for_tasks(app)
   while live "task" > 1 and core.now() < until_then do task.sleep(LOOK_SECONDS) end
 end
 
+-- New ones are still accepted, and told to come back later.
+local function let_requests_go(app)
+  for _, listener in ipairs(app.listeners) do listener:drain() end
+end
+
 local function close_listeners(app)
   for _, listener in ipairs(app.listeners) do listener:close() end
 end
@@ -121,6 +126,7 @@ end
 
 local function run(app)
   local began, conns = core.now(), all_conns()
+  attempt("ending idle connections", let_requests_go, app)
   attempt("telling connections", tell, app, conns)
   attempt("closing connections", close_in_batches, app, conns)
   attempt("waiting for connections", wait_until_closed, conns, function() return app.deadline end)

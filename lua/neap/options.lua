@@ -19,6 +19,8 @@ local DECLARED = {
   { "limits.message", "size", "1M" },
   { "limits.queue", "size", "1M", least = 1 },
   { "timeouts.handshake", "seconds", 10, app = true },
+  { "timeouts.keepalive", "seconds", 75, app = true },
+  { "timeouts.body", "seconds", 20, app = true },
   { "timeouts.ping", "seconds", 20 },
   { "timeouts.pong", "seconds", 10 },
   { "timeouts.idle", "seconds", 0 },
@@ -249,6 +251,7 @@ local CORE = {
   header = "limits.header", message = "limits.message", queue = "limits.queue",
   handshake = "timeouts.handshake", ping = "timeouts.ping", pong = "timeouts.pong",
   idle = "timeouts.idle", write = "timeouts.write", close = "timeouts.close",
+  keepalive = "timeouts.keepalive", body = "timeouts.body",
   overflow = "overflow",
 }
 

@@ -9,7 +9,7 @@ end
 
 local function ask(world, path)
   local peer = assert(socket.connect("127.0.0.1", world:port()))
-  peer:send(("GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"):format(path))
+  peer:send(("GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"):format(path))
   peer:settimeout(0)
   return peer
 end

@@ -86,7 +86,7 @@ describe("options", function()
   it("are given to the core by its names", function()
     assert.same({
       header = 8192, message = 1048576, queue = 1048576, handshake = 10, ping = 20,
-      pong = 10, idle = 0, write = 30, close = 5, overflow = "close",
+      pong = 10, idle = 0, write = 30, close = 5, keepalive = 75, body = 20, overflow = "close",
     }, options.for_core(options.defaults()))
   end)
 end)

@@ -111,7 +111,7 @@ describe("the opening handshake", function()
         else
           assert.equal(case[2], status)
         end
-        assert.equal("close", answer.connection:lower())
+        assert.equal(case[3].Upgrade ~= false and "close" or nil, answer.connection)
         if status == 426 then
           assert.equal("13", answer["sec-websocket-version"])
         end
@@ -192,7 +192,7 @@ describe("the opening handshake", function()
   end)
 
   it("serves a page from the same port", function()
-    local status, answer = status_of "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    local status, answer = status_of "GET /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     assert.equal(200, status)
     assert.equal("hello", answer.body)
     assert.equal("5", answer["content-length"])
@@ -200,7 +200,7 @@ describe("the opening handshake", function()
   end)
 
   it("sends no body to HEAD", function()
-    local _, answer = status_of "HEAD /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    local _, answer = status_of "HEAD /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     assert.equal("", answer.body)
   end)
 end)

@@ -103,6 +103,7 @@ local function make_core()
       return given.host or given.path, given.port == 0 and 4711 or given.port
     end
     function listener.close() end
+    function listener.drain() end
     table.insert(core.listeners, listener)
     return listener
   end
