@@ -126,7 +126,7 @@ static int read_trailer(neap_http_body *body, char c) {
 static int expect(neap_http_body *body, char c, char wanted, enum state next) {
   if (c != wanted)
     return refuse(body, "A chunked body's line end is not CRLF.");
-  body->state = next;
+  body->state = (uint8_t)next;
   return NEAP_OK;
 }
 
