@@ -12,7 +12,8 @@ local function examples()
 end
 
 local function get(port, path)
-  return ws.ask(port, ("GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"):format(path))
+  local head = "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+  return ws.ask(port, head:format(path))
 end
 
 -- The next event of the chat whose type is `kind`.

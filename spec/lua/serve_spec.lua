@@ -40,7 +40,8 @@ describe("a server that stops", function()
     local refused = ws.ask(running.port, ws.head(running.port, "/"))
     assert.equal(503, refused.status)
     assert.equal("5", refused["retry-after"])
-    local page = ws.ask(running.port, "GET /page HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    local page = ws.ask(running.port,
+      "GET /page HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert.equal("page", page.body)
   end)
 

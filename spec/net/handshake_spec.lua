@@ -1,4 +1,5 @@
 -- The opening handshake as a client on a socket sees it.
+local HELLO = "%s /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 local server = require "spec.support.server"
 local ws = require "spec.support.ws"
 
@@ -192,7 +193,7 @@ describe("the opening handshake", function()
   end)
 
   it("serves a page from the same port", function()
-    local status, answer = status_of "GET /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    local status, answer = status_of(HELLO:format "GET")
     assert.equal(200, status)
     assert.equal("hello", answer.body)
     assert.equal("5", answer["content-length"])
@@ -200,7 +201,7 @@ describe("the opening handshake", function()
   end)
 
   it("sends no body to HEAD", function()
-    local _, answer = status_of "HEAD /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    local _, answer = status_of(HELLO:format "HEAD")
     assert.equal("", answer.body)
   end)
 end)
