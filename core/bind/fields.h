@@ -10,6 +10,7 @@
   X(TARGET, "target")     \
   X(VERSION, "version")   \
   X(REMOTE, "remote")     \
+  X(TLS, "tls")           \
   X(ID, "id")             \
   X(DATA, "data")         \
   X(STATE, "state")       \

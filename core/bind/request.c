@@ -5,6 +5,7 @@
 
 #include "bind/conn.h"
 #include "bind/fields.h"
+#include "bind/tls.h"
 #include "proto/handshake.h"
 #include "proto/status.h"
 
@@ -184,6 +185,31 @@ static int request_check_upgrade(lua_State *L) {
   return 3;
 }
 
+static void push_env(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  if (lua_getiuservalue(L, index, ENV) == LUA_TTABLE)
+    return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, index, ENV);
+}
+
+/* req.tls, of the request at index 1: made when it is first asked for. */
+static int push_tls(lua_State *L, const request_box *box) {
+  push_env(L, 1);
+  lua_pushliteral(L, "tls");
+  if (lua_rawget(L, -2) == LUA_TTABLE)
+    return 1;
+  if (box->conn == NULL || box->conn->transport.tls == NULL)
+    return 0;
+  neap_push_tls(L, box->conn->transport.tls);
+  lua_pushliteral(L, "tls");
+  lua_pushvalue(L, -2);
+  lua_rawset(L, -5);
+  return 1;
+}
+
 /* req:upgrade(route, data, protocol | nil, headers) -> conn | nil, message,
  * code */
 static int request_upgrade(lua_State *L) {
@@ -200,6 +226,8 @@ static int request_upgrade(lua_State *L) {
   if (neap_handshake_check(&box->head, box->bytes, accept))
     return neap_push_failure(L, NEAP_EPROTO, box->head.error);
 
+  if (conn->transport.tls) /* the handler may ask for it yet */
+    push_tls(L, box);
   lua_settop(L, 5);
   lua_pushvalue(L, 3);
   neap_conn_box *handle = neap_conn_handle(rt, L, conn, route, true);
@@ -283,18 +311,9 @@ static int push_field(lua_State *L, const request_box *box, const char *key) {
       lua_pushlstring(L, remote,
                       neap_address_write(&box->address, remote, sizeof remote));
       return 1;
+    case NEAP_FIELD_TLS: return push_tls(L, box);
     default: return 0;
   }
-}
-
-static void push_env(lua_State *L, int index) {
-  index = lua_absindex(L, index);
-  if (lua_getiuservalue(L, index, ENV) == LUA_TTABLE)
-    return;
-  lua_pop(L, 1);
-  lua_newtable(L);
-  lua_pushvalue(L, -1);
-  lua_setiuservalue(L, index, ENV);
 }
 
 /* A method, a field of the head, or what the script put there. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "net/tls_peer.h"
 #include "net/tls_ticket.h"
 #include "proto/status.h"
 
@@ -115,6 +116,28 @@ static int context_expires(lua_State *L) {
     return 0;
   lua_pushinteger(L, neap_tls_context_expires(context, (size_t)which - 1));
   return 1;
+}
+
+static void set_text(lua_State *L, const char *name, const char *text) {
+  if (text == NULL || text[0] == '\0')
+    return;
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, name);
+}
+
+void neap_push_tls(lua_State *L, const neap_tls *tls) {
+  neap_tls_peer peer;
+  neap_tls_describe(tls, &peer);
+  lua_createtable(L, 0, 6);
+  set_text(L, "version", peer.version);
+  set_text(L, "cipher", peer.cipher);
+  set_text(L, "servername", peer.server_name);
+  set_text(L, "subject", peer.subject);
+  set_text(L, "fingerprint", peer.fingerprint);
+  if (peer.alpn_len) {
+    lua_pushlstring(L, peer.alpn, peer.alpn_len);
+    lua_setfield(L, -2, "alpn");
+  }
 }
 
 /* core.rotate_tickets(): sessions are sealed with a new key from here on */

@@ -59,6 +59,7 @@ end
 function admin.listen(app, url, anywhere)
   local parsed, message = address.parse(url)
   if not parsed then return nil, message end
+  if parsed.is_secure then return nil, ("--admin %s: it speaks http alone"):format(url) end
   local is_local = parsed.path or parsed.fd or origin.is_loopback(parsed.host)
   if not is_local and not anywhere then
     return nil, ("--admin %s: others could reach it; use a loopback address, or --admin-any")

@@ -16,6 +16,7 @@ local router = require "neap.router"
 local scope = require "neap.scope"
 local serve = require "neap.serve"
 local site = require "neap.site"
+local tls = require "neap.tls"
 
 require "neap.conn" -- what the core calls for each connection
 
@@ -50,6 +51,7 @@ function app.new(given)
     items = {}, -- middleware, routes and mounts, in the order of registration
     routes = {},
     listeners = {},
+    secured = setmetatable({}, { __mode = "k" }), -- listeners that speak TLS
     draining = false,
   }, mt)
 end
@@ -301,17 +303,29 @@ function app.prepare(self)
 end
 
 --- Starts to accept on `url`.
----@param url string http://127.0.0.1:8080, unix:/run/x.sock or fd:3; port 0 picks one
+---@param url string http://127.0.0.1:8080, https://…, unix:/run/x.sock or fd:3; port 0 picks one
+---@param given table|nil of https: {cert, key, passphrase, client_ca}, or {certs = {{cert, key,
+--- passphrase, name}, …}} to choose among by the name that is asked for
 ---@return userdata|nil listener
 ---@return string|nil message
 ---@return string|nil code
-function methods:listen(url)
+function methods:listen(url, given)
+  site.expect(given, "table or nil", "app:listen's options")
   if not self.make_handler then compile(self) end
-  return serve.listen(self, url)
+  return serve.listen(self, url, given)
+end
+
+--- Loads the certificates of the app's listeners again; open connections keep
+--- theirs. What cannot be loaded is logged, and the one before stays.
+---@return boolean|nil ok
+---@return string|nil message
+---@return string|nil code
+function methods:reload_tls()
+  return tls.reload(self)
 end
 
 --- Listens, serves until a signal or app:drain ends it, and prints the receipt.
----@param how table|nil {listen = url or list of urls, drain = seconds}
+---@param how table|nil {listen = url or list of urls, drain = seconds}, and what app:listen takes
 ---@return integer status what the process should exit with
 function methods:run(how)
   site.expect(how, "table or nil", "app:run's options")

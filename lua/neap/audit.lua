@@ -12,7 +12,7 @@ local audit = {}
 
 -- Classes that hold C memory: as long as none of them has grown, nor may it.
 local IN_C = { "listener", "stream", "socket", "lookup", "subscription", "topic", "frame_buffer",
-  "tls", "deflate", "inflate", "request" }
+  "tls", "tls_context", "deflate", "inflate", "request" }
 
 local function has_grown(counts, since)
   for _, class in ipairs(IN_C) do

@@ -15,8 +15,13 @@ usage: neap [run] SCRIPT [options] [-- ARGS]
 Runs the app that SCRIPT returns; check prints its pipeline instead, and what
 is wrong or risky with it.
 
-  -l, --listen URL     http://127.0.0.1:8080 (default), unix:/run/neap.sock or
-                       fd:3; port 0 picks one; may be repeated
+  -l, --listen URL     http://127.0.0.1:8080 (default), https://127.0.0.1:8443,
+                       unix:/run/neap.sock or fd:3; port 0 picks one; may be
+                       repeated
+      --cert FILE      certificate of https, in PEM form, its chain behind it;
+                       may be repeated, for other names
+      --key FILE       its key, unless that is in the same file
+      --client-ca FILE clients must show a certificate that these have signed
       --admin URL      a second listener for /livez, /readyz and /census, on a
                        loopback address or unix socket, unless --admin-any
       --drain SECONDS  deadline of a graceful stop
@@ -30,10 +35,7 @@ is wrong or risky with it.
 ARGS are the script's `arg` and `...`.
 ]]
 
-local LATER = {
-  cert = true, key = true,
-  ["client-ca"] = true, backplane = true,
-}
+local LATER = { backplane = true }
 
 local COMMANDS = { run = true, check = true }
 
@@ -41,7 +43,7 @@ local LATER_COMMANDS = { connect = true }
 
 local NAMES = {
   "listen", "admin", "admin-any", "drain", "log", "log-level", "leaks", "set", "version", "help",
-  "workers",
+  "workers", "cert", "key", "client-ca",
 }
 
 local SHORT = { l = "listen", w = "workers", h = "help" }
@@ -98,6 +100,31 @@ end
 
 take["admin-any"] = function(parsed)
   parsed.admin_any = true
+  return true
+end
+
+-- A key belongs to the certificate before it, or to the first.
+function take.cert(parsed, file)
+  parsed.certs = parsed.certs or {}
+  local last = parsed.certs[#parsed.certs]
+  if last and not last.cert then
+    last.cert = file
+  else
+    table.insert(parsed.certs, { cert = file })
+  end
+  return true
+end
+
+function take.key(parsed, file)
+  parsed.certs = parsed.certs or { {} }
+  local last = parsed.certs[#parsed.certs]
+  if last.key then return nil, "--key " .. file .. ": there is no --cert for it" end
+  last.key = file
+  return true
+end
+
+take["client-ca"] = function(parsed, file)
+  parsed.client_ca = file
   return true
 end
 
@@ -195,6 +222,8 @@ function cli.parse(argv)
   local ok, message = read_words(parsed, argv)
   if not ok then return nil, message end
   if not parsed.script and not parsed.action then return nil, "which script?" end
+  local first = parsed.certs and parsed.certs[1]
+  if first and not first.cert then return nil, "--key needs --cert FILE beside it" end
   return parsed
 end
 
@@ -271,7 +300,8 @@ local function run(parsed)
   if not set then return fail(message) end
   serve.command = {
     listen = parsed.listen, admin = parsed.admin, admin_any = parsed.admin_any,
-    drain = parsed.drain, leaks = parsed.leaks, set = set,
+    drain = parsed.drain, leaks = parsed.leaks, set = set, certs = parsed.certs,
+    client_ca = parsed.client_ca,
     inspect = parsed.command == "check" and make_inspector(parsed) or nil,
   }
   local ok, app = load_script(parsed)

@@ -8,6 +8,7 @@ local leaks = require "neap.leaks"
 local log = require "neap.log"
 local origin = require "neap.origin"
 local site = require "neap.site"
+local tls = require "neap.tls"
 
 local serve = {}
 
@@ -36,22 +37,29 @@ end
 --- Opens one listener of a compiled app.
 ---@param app table
 ---@param url string
+---@param given table|nil the certificates of an https:// listener
 ---@return userdata|nil listener
 ---@return string|nil message
 ---@return string|nil code
-function serve.listen(app, url)
+function serve.listen(app, url, given)
   local parsed, message = address.parse(url)
   if not parsed then return nil, message, "io" end
+  if parsed.is_secure then
+    parsed.tls, message = tls.for_server(given, url)
+    if not parsed.tls then return nil, message, "tls" end
+  end
   local on_request
   parsed.settings = app.settings
   parsed.on_request = function(req) return on_request(req) end
   local listener, failure, code = core.listen(parsed)
+  if parsed.tls then parsed.tls:close() end
   if not listener then
     return nil, ("cannot listen on %s: %s"):format(url, failure), code
   end
   local host = listener:address()
   on_request = app.make_handler(hosts_for(app, parsed, host))
   table.insert(app.listeners, listener)
+  if parsed.is_secure then app.secured[listener] = { given = given, url = url } end
   return listener
 end
 
@@ -60,8 +68,9 @@ local function urls_of(how)
   return type(listen) == "table" and listen or { listen }
 end
 
-local function announce(listener, what)
-  io.stdout:write("neap: ", what, " on ", address.format(listener:address()), "\n")
+local function announce(listener, what, is_secure)
+  local host, port = listener:address()
+  io.stdout:write("neap: ", what, " on ", address.format(host, port, is_secure), "\n")
   io.stdout:flush()
 end
 
@@ -69,15 +78,29 @@ local function complain(app, message)
   io.stderr:write("neap: ", app.where or "?", ": ", message, "\n")
 end
 
-local function listen_on_all(app, urls)
+local function listen_on_all(app, urls, given)
   for _, url in ipairs(urls) do
-    local listener, message = app:listen(url)
+    local listener, message = serve.listen(app, url, given)
     if not listener then
       complain(app, message)
       return false
     end
   end
+  if serve.command.certs and not next(app.secured) then
+    complain(app, "--cert is for https: add --listen https://127.0.0.1:8443")
+    return false
+  end
   return true
+end
+
+-- What the command says of certificates goes before what the script says.
+local function certificates_of(how)
+  local command = serve.command
+  return {
+    certs = command.certs or how.certs, cert = not command.certs and how.cert or nil,
+    key = not command.certs and how.key or nil, passphrase = how.passphrase,
+    client_ca = command.client_ca or how.client_ca,
+  }
 end
 
 -- Returns the listener, or nil where none is wanted; false when it failed.
@@ -90,7 +113,10 @@ end
 
 local function on_signal(app, seconds)
   return function(name) -- a second one ends the process in the core
-    if name == "hup" then return end
+    if name == "hup" then
+      tls.reload(app)
+      return
+    end
     local is_typed = name == "int" and is_foreground()
     log.debug("stopping", { signal = name })
     drain.start(app, is_typed and app.settled["timeouts.close"] or seconds)
@@ -132,7 +158,7 @@ function serve.run(app, how)
   serve.has_run = true
   leaks.configure(serve.command.leaks)
   local own, opened = open_admin(app, serve.command.admin or how.admin)
-  if not opened or not listen_on_all(app, urls_of(how)) then
+  if not opened or not listen_on_all(app, urls_of(how), certificates_of(how)) then
     if own then own:close() end
     serve.status = give_up(app)
     return serve.status
@@ -140,7 +166,9 @@ function serve.run(app, how)
   local seconds = serve.command.drain or how.drain or app.settled["timeouts.drain"]
   core.hook("signal", on_signal(app, seconds))
   core.watch_signals(true, app.settled["timeouts.cancel"], app.settled["timeouts.turn"])
-  for _, listener in ipairs(app.listeners) do announce(listener, "listening") end
+  for _, listener in ipairs(app.listeners) do
+    announce(listener, "listening", app.secured[listener])
+  end
   if own then announce(own, "admin") end
   core.run()
   if own then own:close() end

@@ -7,6 +7,8 @@ describe("a listener's address", function()
     ["http://0.0.0.0"] = { host = "0.0.0.0", port = 80 },
     ["http://[::1]:0"] = { host = "::1", port = 0 },
     ["http://localhost:8080"] = { host = "127.0.0.1", port = 8080 },
+    ["https://127.0.0.1:8443"] = { host = "127.0.0.1", port = 8443, is_secure = true },
+    ["https://[::1]"] = { host = "::1", port = 443, is_secure = true },
     ["unix:/run/neap.sock"] = { path = "/run/neap.sock" },
     ["fd:3"] = { fd = 3 },
   } do
@@ -27,16 +29,10 @@ describe("a listener's address", function()
     end)
   end
 
-  it("with https waits for a later version, and says so", function()
-    local parsed, message, reason = address.parse "https://127.0.0.1:8443"
-    assert.is_nil(parsed)
-    assert.equal("https://127.0.0.1:8443: https is not available in this version", message)
-    assert.equal("later", reason)
-  end)
-
   it("is written as clients need it", function()
     assert.equal("http://127.0.0.1:80", address.format("127.0.0.1", 80))
     assert.equal("http://[::1]:8080", address.format("::1", 8080))
+    assert.equal("https://127.0.0.1:8443", address.format("127.0.0.1", 8443, true))
     assert.equal("unix:/run/neap.sock", address.format "/run/neap.sock")
   end)
 end)

@@ -27,6 +27,14 @@ describe("the command line", function()
     assert.same({ "run", { "fd:3" }, "run" }, { parsed.script, parsed.listen, parsed.command })
   end)
 
+  it("has certificates with their keys, in any order", function()
+    local parsed = assert(cli.parse { "a.lua", "--key", "a.key", "--cert", "a.pem",
+      "--cert=b.pem", "--cert", "c.pem", "--key=c.key", "--client-ca", "ca.pem" })
+    assert.same({ { cert = "a.pem", key = "a.key" }, { cert = "b.pem" },
+      { cert = "c.pem", key = "c.key" } }, parsed.certs)
+    assert.equal("ca.pem", parsed.client_ca)
+  end)
+
   for wanted, words in pairs {
     ["which script?"] = "",
     ["unknown option --lisen; did you mean --listen?"] = "--lisen http://127.0.0.1:0 a.lua",
@@ -40,12 +48,12 @@ describe("the command line", function()
     ["--help takes no value"] = "--help=me",
     ["unexpected b.lua; arguments for the script go behind --"] = "a.lua b.lua",
     ["more than one worker is not available in this version"] = "a.lua -w 4",
-    ["--cert is not available in this version"] = "a.lua --cert x.pem",
+    ["--key needs --cert FILE beside it"] = "a.lua --key x.key",
+    ["--key b.key: there is no --cert for it"] = "a.lua --cert a.pem --key a.key --key b.key",
     ["--backplane is not available in this version"] = "a.lua --backplane=x",
     ["neap connect is not available in this version"] = "connect ws://x",
-    ["https://127.0.0.1:1: https is not available in this version"]
-      = "a.lua -l https://127.0.0.1:1",
-    ["8080: write http://HOST:PORT, unix:/PATH or fd:NUMBER"] = "a.lua -l 8080",
+    ["8080: write http://HOST:PORT, https://HOST:PORT, unix:/PATH or fd:NUMBER"]
+      = "a.lua -l 8080",
   } do
     it(("answers %q with: %s"):format(words, wanted), function()
       local argv = {}
