@@ -16,6 +16,7 @@
 #include "bind/request.h"
 #include "bind/route.h"
 #include "bind/running.h"
+#include "bind/secret.h"
 #include "bind/site.h"
 #include "bind/socket.h"
 #include "bind/task.h"
@@ -46,6 +47,7 @@ int luaopen_neap_core(lua_State *L) {
   neap_bind_socket(L);
   neap_bind_dial(L);
   neap_bind_pipe(L);
+  neap_bind_secret(L);
   lua_newtable(L);
   neap_bind_codec(L);
   neap_bind_codec_http(L);

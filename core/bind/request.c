@@ -240,6 +240,7 @@ static int request_upgrade(lua_State *L) {
   box->conn = NULL;
   conn->peer = handle;
   conn->born.site = route->site;
+  conn->address = box->address; /* a proxy's connection is its client's now */
   int err = neap_conn_upgrade(conn, route->settings, accept, protocol,
                               protocol_len, headers, headers_len);
   if (err) {
@@ -346,6 +347,18 @@ static int request_env(lua_State *L) {
   return 1;
 }
 
+/* core.set_remote(req, address, port | 0) -> true | nil, message, code */
+static int request_set_remote(lua_State *L) {
+  request_box *box = check_request(L);
+  const char *text = luaL_checkstring(L, 2);
+  lua_Integer port = luaL_checkinteger(L, 3);
+  luaL_argcheck(L, port >= 0 && port <= UINT16_MAX, 3, "no port");
+  if (!neap_address_parse(&box->address, text, (uint16_t)port))
+    return neap_push_failure(L, NEAP_EPROTO, "no numeric address");
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 static int request_gc(lua_State *L) {
   request_box *box = check_request(L);
   if (box->rt->loop == NULL)
@@ -367,7 +380,8 @@ void neap_bind_request(lua_State *L) {
     {"is_closed", request_is_closed}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {
     {"__gc", request_gc}, {"__newindex", request_newindex}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"env", request_env}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+    {"env", request_env}, {"set_remote", request_set_remote}, {NULL, NULL}};
   neap_class(L, CLASS, methods, metamethods);
   neap_open_class(L, "request", request_index);
   lua_pop(L, 1);

@@ -3,6 +3,7 @@
 #ifndef NEAP_NET_ADDRESS_H
 #define NEAP_NET_ADDRESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -16,7 +17,11 @@ typedef struct neap_address {
 void neap_address_read(neap_address *address,
                        const struct sockaddr_storage *from);
 
-/* Writes "127.0.0.1:5000", "[::1]:5000" or "unix"; returns its length. */
+/* Reads a numeric address; false when the text is none. */
+bool neap_address_parse(neap_address *address, const char *text, uint16_t port);
+
+/* Writes "127.0.0.1:5000", "[::1]:5000" or "unix"; returns its length.
+ * Without a port it is the bare address. */
 size_t neap_address_write(const neap_address *address, char *dst, size_t size);
 
 #endif

@@ -6,6 +6,7 @@ local json = require "neap.json"
 local log = require "neap.log"
 local scope = require "neap.scope"
 local site = require "neap.site"
+local tag = require "neap.tag"
 local wait = require "neap.wait"
 
 require "neap.task" -- a callback that waits becomes a task
@@ -17,7 +18,7 @@ local methods = core.methods.conn
 local function fail_conn(conn)
   return function(err, trace)
     log.error(("error in a task of connection #%d: %s"):format(conn.id, tostring(err)),
-      { trace = trace })
+      tag.put(conn, { trace = trace }))
     core.close_as(conn, "error", 1011, "handler failed")
   end
 end
@@ -27,6 +28,8 @@ local function new_scope(conn)
     label = "conn", aside = true, of_conn = conn.id, parent = core.route_scope(conn) or scope.house,
     on_error = fail_conn(conn),
   }
+  local life = core.life(conn)
+  own.tags = life and life.tags
   if conn.state == "closed" then own:close() end
   return own
 end
@@ -143,7 +146,7 @@ end)
 
 local function report(conn, err, trace, handler)
   log.error(("error in a handler of connection #%d: %s"):format(conn.id, tostring(err)),
-    { trace = trace, remote = conn.remote })
+    tag.put(conn, { trace = trace, remote = conn.remote }))
   if not handler then return end
   local ok, message = pcall(handler, conn, err, trace)
   if not ok then log.error("error in an error handler: " .. tostring(message)) end

@@ -16,6 +16,7 @@ local LOAD = {
   codec = function() return require "neap.codec" end,
   version = function() return require("neap.core").version end,
   test = function() return require "neap.test" end,
+  middleware = function() return require "neap.middleware" end,
   census = function() return require "neap.census" end,
   audit = function() return require("neap.audit").run end,
 }

@@ -27,17 +27,36 @@ end
 
 local SHORT = { ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
-local function escape_control(text)
-  return (text:gsub("[%c\127]", function(c)
-    return SHORT[c] or ("\\x%02x"):format(c:byte())
-  end):gsub("\194[\128-\159]", function(c)
-    return ("\\u{%x}"):format(utf8.codepoint(c))
-  end))
+-- Characters that end a line or turn the direction of what follows, for some
+-- reader: C1, U+2028 and U+2029, bidirectional controls, the byte order mark.
+local function is_control(code)
+  return code >= 0x80 and code <= 0x9f or code >= 0x2028 and code <= 0x202e
+    or code >= 0x2066 and code <= 0x2069 or code == 0x200e or code == 0x200f
+    or code == 0x61c or code == 0xfeff
 end
 
+local function escape_byte(c)
+  return SHORT[c] or ("\\x%02x"):format(c:byte())
+end
+
+local function escape_character(character)
+  local code = utf8.codepoint(character)
+  return is_control(code) and ("\\u{%x}"):format(code) or nil
+end
+
+local function escape_control(text)
+  text = text:gsub("[%c\127]", escape_byte)
+  if not text:find("[\128-\255]") then return text end
+  if not utf8.len(text) then return (text:gsub("[\128-\255]", escape_byte)) end
+  return (text:gsub("[\194-\244][\128-\191]*", escape_character))
+end
+
+-- Backslashes are doubled before escapes add some: a value that ends in one
+-- can't swallow the quote behind it.
 local function quote(value)
-  local text = escape_control(tostring(value))
-  if text ~= "" and not text:find('[%s"=\\]') then return text end
+  local raw = tostring(value)
+  local text = escape_control((raw:gsub("\\", "\\\\")))
+  if text ~= "" and text == raw and not text:find('[%s"=]') then return text end
   return '"' .. text:gsub('"', '\\"') .. '"'
 end
 
@@ -68,12 +87,19 @@ local function format_text(level, message, fields)
   return fields.trace and line .. indent_trace(fields.trace) or line
 end
 
+local function json_byte(c)
+  return SHORT[c] or c:find('["\\]') and "\\" .. c or ("\\u%04x"):format(c:byte())
+end
+
+local function json_character(character)
+  local code = utf8.codepoint(character)
+  return is_control(code) and ("\\u%04x"):format(code) or nil
+end
+
 local function json_string(value)
   local text = tostring(value)
   if not utf8.len(text) then text = text:gsub("[\128-\255]", "\u{fffd}") end
-  text = text:gsub('[%c\127"\\]', function(c)
-    return SHORT[c] or c:find('["\\]') and "\\" .. c or ("\\u%04x"):format(c:byte())
-  end)
+  text = text:gsub('[%c\127"\\]', json_byte):gsub("[\194-\244][\128-\191]*", json_character)
   return '"' .. text .. '"'
 end
 
@@ -122,9 +148,27 @@ function log.is_on(level)
   return RANK[level] <= settings.rank
 end
 
+local find_more = function() end
+
+--- Sets what finds the fields that entries of the running task get besides
+--- their own.
+---@param find function returns a table or nil
+function log.find_fields(find)
+  find_more = find
+end
+
+local function with_more(fields)
+  local more = find_more()
+  if not more then return fields or {} end
+  local all = {}
+  for name, value in pairs(more) do all[name] = value end
+  for name, value in pairs(fields or all) do all[name] = value end
+  return all
+end
+
 local function write(level, message, fields)
   if RANK[level] > settings.rank then return end
-  local line = FORMATS[settings.format](level, tostring(message), fields or {})
+  local line = FORMATS[settings.format](level, tostring(message), with_more(fields))
   local writer = settings.write or write_stderr
   writer(line)
 end

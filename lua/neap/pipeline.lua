@@ -9,6 +9,7 @@ local origin = require "neap.origin"
 local request = require "neap.request"
 local response = require "neap.response"
 local router = require "neap.router"
+local tag = require "neap.tag"
 
 local pipeline = {}
 
@@ -161,6 +162,7 @@ local function conclude(app, core, req, answer, entry)
   local headers = response.block(rawget(answer, "headers"))
   local route = entry.route
   local conn = req:upgrade(route.core, answer.data, answer.protocol, headers)
+  if conn then tag.pass(req, conn) end
   if conn and route.draining then core.life(conn, true).on_draining = route.draining end
 end
 

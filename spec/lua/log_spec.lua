@@ -44,6 +44,48 @@ describe("the log", function()
     assert.matches('a="x\\" b=\\"y" c="" d="p=q"', lines[1], 1, true)
   end)
 
+  it("lets no backslash swallow the quote behind a value", function()
+    log.info("seen", { a = "x y\\", b = "\\", c = "\\n" })
+    assert.matches('a="x y\\\\" b="\\\\" c="\\\\n"', lines[1], 1, true)
+  end)
+
+  it("lets nothing turn around or end a line for any reader", function()
+    log.info("a\u{202e}b", { a = "\u{2028}\u{feff}", b = "\u{2066}", c = "\x9b2J", d = "é€😀" })
+    assert.matches('a\\u{202e}b a="\\u{2028}\\u{feff}" b="\\u{2066}" c="\\x9b2J" d=é€😀',
+      lines[1], 1, true)
+    log.configure { format = "json" }
+    log.info("a\u{202e}\u{9b}\127", {})
+    assert.matches('"a\\u202e\\u009b\\u007f"', lines[2], 1, true)
+  end)
+
+  -- A text entry with each quoted value as Q: what is between them stays.
+  local function outline(text)
+    return (text:gsub("\\.", ".."):gsub('"[^"]*"', "Q"))
+  end
+
+  it("keeps its fields apart, whatever bytes they hold", function()
+    local dkjson = require "dkjson"
+    local alphabet = { "\n", "\r", "\0", "\27", "\127", " ", '"', "\\", "=", "a", "\x9b", "\xc2",
+      "\u{9b}", "\u{2028}", "é", "\t" }
+    for _ = 1, 500 do
+      local function bytes()
+        local parts = {}
+        for i = 1, math.random(0, 8) do parts[i] = alphabet[math.random(#alphabet)] end
+        return table.concat(parts)
+      end
+      local fields = { a = bytes(), b = bytes(), c = "last" }
+      log.configure { format = "text" }
+      log.info("seen", fields)
+      assert.matches("^%S+ info seen a=%S+ b=%S+ c=last\n$", outline(lines[#lines]))
+      assert.is_nil(lines[#lines]:sub(1, -2):find("[%c\127]"))
+      log.configure { format = "json" }
+      log.info(fields.a, fields)
+      local entry = assert(dkjson.decode(lines[#lines]))
+      assert.equal("last", entry.c)
+      assert.is_nil(lines[#lines]:sub(1, -2):find("[%c\127]"))
+    end
+  end)
+
   it("indents the lines of a traceback", function()
     log.error("boom", { trace = "stack traceback:\n\tapp.lua:1: in f\n\27[1mapp.lua:2" })
     assert.matches("error boom\n    stack traceback:\n    app.lua:1: in f\n    \\x1b[1mapp.lua:2\n",

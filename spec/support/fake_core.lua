@@ -113,6 +113,7 @@ end
 local function make_scope()
   local scope_mt = { __index = {} }
   function scope_mt.__index:close() self.is_closed = true end
+  function scope_mt.__index.defer() end
   local scope = {}
   function scope.new(given) return setmetatable(given, scope_mt) end
   function scope.place(self, above) self.parent = above end
