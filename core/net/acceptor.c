@@ -122,6 +122,7 @@ int neap_acceptor_open_fd(neap_acceptor **out, neap_loop *loop, int fd,
   neap_descriptor_note(&loop->descriptors, fd);
   take_spare(acceptor);
   acceptor->settings = neap_settings_retain(settings);
+  neap_transport_prepare(fd, neap_settings_silence(settings));
   acceptor->retry.fn = listen_again;
   acceptor->poll.data = acceptor;
   acceptor->born.size = sizeof *acceptor;

@@ -107,12 +107,9 @@ static int open_session(neap_conn *conn, enum neap_role role,
 
 int neap_conn_open(neap_conn *conn, enum neap_role role,
                    neap_mask_source *mask) {
-  const neap_settings *settings = conn->settings;
   conn->state = NEAP_CONN_OPEN;
   int err = open_session(conn, role, mask);
   neap_census_add(&conn->loop->census, NEAP_CLASS_CONN, sizeof *conn);
-  neap_transport_set(&conn->transport, TCP_USER_TIMEOUT,
-                     (int)(settings->ping + settings->pong));
   neap_deadline_disarm(&conn->deadline);
   neap_conn_arm_open(conn);
   neap_conn_update_interest(conn);
@@ -131,6 +128,8 @@ int neap_conn_upgrade(neap_conn *conn, neap_settings *settings,
                                         protocol_len, extra, extra_len);
   if (err)
     return err;
+  if (neap_settings_silence(settings) != neap_settings_silence(conn->settings))
+    neap_transport_bear(&conn->transport, neap_settings_silence(settings));
   neap_settings_retain(settings);
   neap_settings_release(conn->settings);
   conn->settings = settings;
@@ -231,6 +230,19 @@ void neap_conn_start_shutdown(neap_conn *conn) {
   neap_conn_update_interest(conn);
 }
 
+/* Close frames went both ways; ours, the last of the queue, has left. */
+static bool is_clean(const neap_conn *conn) {
+  return conn->is_websocket && neap_session_close_sent(&conn->session) &&
+         neap_session_close_received(&conn->session) &&
+         neap_conn_buffered(conn) == 0;
+}
+
+/* The server drops TCP first. A peer that has said Close sends nothing that
+ * would turn that into a reset, so nobody is waited for. */
+static bool is_over(const neap_conn *conn) {
+  return is_clean(conn) && !conn->is_client && conn->transport.tls == NULL;
+}
+
 void neap_conn_finish(neap_conn *conn) {
   if (conn->state != NEAP_CONN_CLOSING || conn->is_lingering)
     return;
@@ -240,7 +252,11 @@ void neap_conn_finish(neap_conn *conn) {
   }
   if (conn->is_websocket && !neap_session_is_done(&conn->session))
     return;
-  if (neap_conn_buffered(conn) == 0)
+  if (neap_conn_buffered(conn) > 0)
+    return;
+  if (is_over(conn))
+    neap_conn_release(conn);
+  else
     neap_conn_start_shutdown(conn);
 }
 
@@ -285,13 +301,6 @@ static void release_session(neap_conn *conn) {
   }
   neap_session_release(&conn->session);
   neap_census_remove(&conn->loop->census, NEAP_CLASS_CONN, sizeof *conn);
-}
-
-/* Close frames went both ways; ours, the last of the queue, has left. */
-static bool is_clean(const neap_conn *conn) {
-  return conn->is_websocket && neap_session_close_sent(&conn->session) &&
-         neap_session_close_received(&conn->session) &&
-         neap_conn_buffered(conn) == 0;
 }
 
 /* Everything but the memory itself goes here, at once; the event and the free

@@ -27,6 +27,7 @@ int neap_conn_dial(neap_conn **out, neap_loop *loop, int fd,
   struct sockaddr_storage address = {0};
   socklen_t len = sizeof address;
   getpeername(fd, (struct sockaddr *)&address, &len);
+  neap_transport_prepare(fd, neap_settings_silence(settings));
   neap_conn *conn = neap_conn_make(loop, fd, settings);
   if (conn == NULL)
     return NEAP_ENOMEM;

@@ -33,6 +33,11 @@ typedef struct neap_settings {
   enum neap_overflow overflow;
 } neap_settings;
 
+/* Milliseconds without a sign of life after which a peer is given up. */
+static inline uint64_t neap_settings_silence(const neap_settings *settings) {
+  return settings->ping + settings->pong;
+}
+
 /* A copy on the heap, with one reference; NULL: no memory. */
 neap_settings *neap_settings_new(const neap_settings *values);
 neap_settings *neap_settings_retain(neap_settings *settings);

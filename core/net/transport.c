@@ -25,7 +25,12 @@ void neap_transport_on_ready(void *transport, int ready) {
 void neap_transport_open(neap_transport *transport, int fd) {
   transport->fd = fd;
   neap_descriptor_note(&owner_of(transport)->loop->descriptors, fd);
-  neap_transport_set(transport, TCP_NODELAY, 1);
+}
+
+void neap_transport_prepare(int fd, uint64_t silence) {
+  int on = 1, ms = (int)silence;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
 }
 
 void neap_transport_open_pipe(neap_transport *transport, neap_pipe_end *end) {
@@ -125,9 +130,10 @@ void neap_transport_give_up(neap_transport *transport) {
     setsockopt(transport->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
-void neap_transport_set(neap_transport *transport, int tcp_option, int value) {
+void neap_transport_bear(neap_transport *transport, uint64_t silence) {
+  int ms = (int)silence;
   if (transport->pipe == NULL)
-    setsockopt(transport->fd, IPPROTO_TCP, tcp_option, &value, sizeof value);
+    setsockopt(transport->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
 }
 
 void neap_transport_close(neap_transport *transport) {

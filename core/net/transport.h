@@ -76,7 +76,11 @@ void neap_transport_shutdown(neap_transport *transport, bool keeps_tcp);
 /* The close that follows is a reset: the kernel keeps nothing for a peer that
  * is given up. */
 void neap_transport_give_up(neap_transport *transport);
-void neap_transport_set(neap_transport *transport, int tcp_option, int value);
+
+/* How a TCP socket is to be, before it listens or connects: what is accepted
+ * inherits it. A peer may leave bytes unacknowledged for silence milliseconds. */
+void neap_transport_prepare(int fd, uint64_t silence);
+void neap_transport_bear(neap_transport *transport, uint64_t silence);
 
 /* The descriptor goes now; the memory must last until the turn ends. */
 void neap_transport_close(neap_transport *transport);
