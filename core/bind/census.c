@@ -25,11 +25,13 @@ static enum neap_class check_class(lua_State *L, int index) {
   return (enum neap_class)luaL_checkoption(L, index, NULL, names);
 }
 
-/* core.token(class [, label]) -> token, counted until it is closed */
+/* core.token(class [, label [, site]]) -> token, counted until it is closed;
+ * made at the script's line, or at the site that is given */
 static int token_new(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
   enum neap_class class = check_class(L, 1);
   const char *label = luaL_optstring(L, 2, NULL);
+  const char *site = luaL_optstring(L, 3, NULL);
   if (rt->loop == NULL)
     return neap_push_status(L, NEAP_ECLOSED);
   token_box *box = lua_newuserdatauv(L, sizeof *box, 0);
@@ -37,7 +39,7 @@ static int token_new(lua_State *L) {
   luaL_setmetatable(L, TOKEN);
   neap_census_open(&rt->loop->census, &box->born, class,
                    neap_loop_now(rt->loop));
-  box->born.site = neap_site_here(rt, L);
+  box->born.site = site ? neap_site_named(L, site) : neap_site_here(rt, L);
   if (label)
     box->label = neap_site_named(L, label);
   return 1;

@@ -134,6 +134,22 @@ static int listener_address(lua_State *L) {
   return 2;
 }
 
+static int call(lua_State *L, void (*fn)(neap_acceptor *)) {
+  listener_box *box = check_listener(L);
+  if (box->acceptor)
+    fn(box->acceptor);
+  return 0;
+}
+
+/* listener:hold(): whoever comes waits until listener:accept() */
+static int listener_hold(lua_State *L) {
+  return call(L, neap_acceptor_hold);
+}
+
+static int listener_accept(lua_State *L) {
+  return call(L, neap_acceptor_accept);
+}
+
 /* listener:set_tls(context) -> true | nil, message, code; open connections
  * keep the one they have */
 static int listener_set_tls(lua_State *L) {
@@ -158,6 +174,8 @@ void neap_bind_listener(lua_State *L) {
                                      {"address", listener_address},
                                      {"drain", listener_drain},
                                      {"set_tls", listener_set_tls},
+                                     {"hold", listener_hold},
+                                     {"accept", listener_accept},
                                      {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__gc", listener_close},
                                          {"__close", listener_close},

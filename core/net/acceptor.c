@@ -238,6 +238,15 @@ static void on_closed(uv_handle_t *handle) {
   free(acceptor);
 }
 
+void neap_acceptor_hold(neap_acceptor *acceptor) {
+  uv_poll_stop(&acceptor->poll);
+  neap_loop_stop_timer(acceptor->loop, &acceptor->retry);
+}
+
+void neap_acceptor_accept(neap_acceptor *acceptor) {
+  listen_again(&acceptor->retry);
+}
+
 void neap_acceptor_secure(neap_acceptor *acceptor, neap_tls_context *context) {
   neap_tls_context *old = acceptor->tls;
   acceptor->tls = neap_tls_context_retain(context);

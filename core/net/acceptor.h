@@ -48,6 +48,10 @@ int neap_acceptor_open_fd(neap_acceptor **out, neap_loop *loop, int fd,
 int neap_acceptor_address(const neap_acceptor *acceptor, char *host,
                           size_t size, int *port);
 
+/* Held, it leaves whoever comes in the kernel's queue, until it accepts. */
+void neap_acceptor_hold(neap_acceptor *acceptor);
+void neap_acceptor_accept(neap_acceptor *acceptor);
+
 /* From the next connection on they have to speak TLS, with these certificates;
  * those that are open keep theirs. */
 void neap_acceptor_secure(neap_acceptor *acceptor, neap_tls_context *context);

@@ -15,6 +15,7 @@ local request = require "neap.request"
 local router = require "neap.router"
 local scope = require "neap.scope"
 local serve = require "neap.serve"
+local service = require "neap.service"
 local site = require "neap.site"
 local tls = require "neap.tls"
 
@@ -212,6 +213,16 @@ function methods:provide(name, given)
   return self
 end
 
+--- Starts something before the app accepts, and stops it after its connections.
+---@param given table name, start = fn(scope, ...) returns within 30 s, stop = fn(seconds),
+---  needs = {names}, each_worker = true, restart = true or {min = .5, max = 30}
+---@return table app
+function methods:service(given)
+  if self.is_frozen then site.fail("services are registered before the app listens") end
+  service.add(self.scope.provides, given)
+  return self
+end
+
 --- Calls `fn(conn)` for each open connection.
 ---@param fn fun(conn: userdata)
 function methods.each(_, fn)
@@ -302,7 +313,7 @@ function app.prepare(self)
   return self.settings, self.make_handler(nil)
 end
 
---- Starts to accept on `url`.
+--- Starts to accept on `url`, once the services are started; waits for that.
 ---@param url string http://127.0.0.1:8080, https://…, unix:/run/x.sock or fd:3; port 0 picks one
 ---@param given table|nil of https: {cert, key, passphrase, client_ca}, or {certs = {{cert, key,
 --- passphrase, name}, …}} to choose among by the name that is asked for

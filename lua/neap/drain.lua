@@ -1,11 +1,12 @@
 --- Draining: the app's orderly end.
 --
 -- Connections are told, closed in batches, and dropped at the deadline; then
--- the app's scope closes what is left, and the loop stops.
+-- the services stop, the app's scope closes what is left, and so does the loop.
 
 local core = require "neap.core"
 local log = require "neap.log"
 local scope = require "neap.scope"
+local service = require "neap.service"
 local task = require "neap.task"
 
 local drain = {}
@@ -134,6 +135,7 @@ local function run(app)
   attempt("closing listeners", close_listeners, app)
   local cancelled = math.max(0, live "task" - 1)
   attempt("waiting for the connections' scopes", wait_for_scopes, conns)
+  attempt("stopping services", service.stop_all, app, app.deadline, { cause = "drain" })
   attempt("closing the app's scope", app.scope.close, app.scope, { cause = "drain" })
   attempt("waiting for tasks", wait_for_tasks, app)
   app.receipt = {

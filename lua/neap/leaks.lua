@@ -66,7 +66,9 @@ core.hook("abandoned", function(id, site, seconds, is_client)
     site or "?", leaks.age(seconds), text and ", held " .. text or ""))
 end)
 
-local CLASSES = { "listener", "conn", "timer", "task", "scope", "request", "subscription" }
+local CLASSES = {
+  "listener", "conn", "timer", "task", "scope", "request", "subscription", "service",
+}
 
 local function say_alive(class, live)
   local known = 0

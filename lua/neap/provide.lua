@@ -192,7 +192,8 @@ local function visit(registry, one, path, done)
     visit(one.registry, find_need(registry, one, name), path, done)
   end
   done[one], path[#path] = true, nil
-  if one.kind == "service" then table.insert(registry.services, one) end
+  local is_own = one.registry == done.registry
+  if is_own and one.kind == "service" then table.insert(one.registry.services, one) end
 end
 
 -- A singleton has its transients for ever, and all that these have.
@@ -213,7 +214,7 @@ end
 --- as registry.services.
 ---@param registry table
 function provide.check(registry)
-  local done = {}
+  local done = { registry = registry }
   registry.services = {}
   for _, one in ipairs(registry.list) do visit(registry, one, {}, done) end
   for _, one in ipairs(registry.list) do

@@ -7,8 +7,11 @@ local drain = require "neap.drain"
 local leaks = require "neap.leaks"
 local log = require "neap.log"
 local origin = require "neap.origin"
+local scope = require "neap.scope"
+local service = require "neap.service"
 local site = require "neap.site"
 local tls = require "neap.tls"
+local wait = require "neap.wait"
 
 local serve = {}
 
@@ -34,14 +37,15 @@ local function hosts_for(app, parsed, host)
   return is_local and origin.LOOPBACK_HOSTS or nil
 end
 
---- Opens one listener of a compiled app.
+-- A busy port shows before a slow start; whoever comes meanwhile waits in the
+-- kernel's queue.
 ---@param app table
 ---@param url string
 ---@param given table|nil the certificates of an https:// listener
 ---@return userdata|nil listener
 ---@return string|nil message
 ---@return string|nil code
-function serve.listen(app, url, given)
+local function open(app, url, given)
   local parsed, message = address.parse(url)
   if not parsed then return nil, message, "io" end
   if parsed.is_secure then
@@ -56,10 +60,39 @@ function serve.listen(app, url, given)
   if not listener then
     return nil, ("cannot listen on %s: %s"):format(url, failure), code
   end
+  listener:hold()
   local host = listener:address()
   on_request = app.make_handler(hosts_for(app, parsed, host))
   table.insert(app.listeners, listener)
   if parsed.is_secure then app.secured[listener] = { given = given, url = url } end
+  return listener
+end
+
+local function accept_on_all(app)
+  for _, listener in ipairs(app.listeners) do listener:accept() end
+end
+
+--- Opens one listener of a compiled app, and accepts on it once its services are
+--- started: that waits. In the main chunk, where nothing can, app:run does it.
+---@param app table
+---@param url string
+---@param given table|nil the certificates of an https:// listener
+---@return userdata|nil listener
+---@return string|nil message
+---@return string|nil code
+function serve.listen(app, url, given)
+  local listener, message, code = open(app, url, given)
+  if not listener then return nil, message, code end
+  local can_start = wait.is_possible() or not service.has_any(app)
+  if not app.is_up and not app.is_starting and can_start then
+    local ok
+    ok, message, code = service.start_all(app)
+    if not ok then
+      listener:close()
+      return nil, message, code
+    end
+  end
+  if app.is_up then accept_on_all(app) end
   return listener
 end
 
@@ -80,7 +113,7 @@ end
 
 local function listen_on_all(app, urls, given)
   for _, url in ipairs(urls) do
-    local listener, message = serve.listen(app, url, given)
+    local listener, message = open(app, url, given)
     if not listener then
       complain(app, message)
       return false
@@ -139,6 +172,23 @@ local function give_up(app)
   return 1
 end
 
+-- Services first; then the world may come.
+local function begin(app, own)
+  local ok, message, code = service.start_all(app)
+  if ok then
+    accept_on_all(app)
+    for _, listener in ipairs(app.listeners) do
+      announce(listener, "listening", app.secured[listener])
+    end
+    if own then announce(own, "admin") end
+  elseif code ~= "draining" then
+    io.stderr:write("neap: ", message, "\n")
+    app.has_failed = true
+    give_up(app)
+    core.stop()
+  end
+end
+
 --- Does to an app what the command wants done in place of running it.
 ---@param app table
 ---@param how table {listen}
@@ -166,13 +216,15 @@ function serve.run(app, how)
   local seconds = serve.command.drain or how.drain or app.settled["timeouts.drain"]
   core.hook("signal", on_signal(app, seconds))
   core.watch_signals(true, app.settled["timeouts.cancel"], app.settled["timeouts.turn"])
-  for _, listener in ipairs(app.listeners) do
-    announce(listener, "listening", app.secured[listener])
-  end
-  if own then announce(own, "admin") end
+  app.is_starting = true
+  scope.house:spawn(begin, app, own)
   core.run()
   if own then own:close() end
   core.watch_signals(false)
+  if app.has_failed then
+    serve.status = 1
+    return serve.status
+  end
   local receipt = app.receipt or { closed = 0, forced = 0, cancelled = 0, took = 0 }
   receipt.leaked = leaks.count()
   print_receipt(receipt)

@@ -8,6 +8,7 @@ local apps = require "neap.app"
 local connect = require "neap.connect"
 local core = require "neap.core"
 local scope = require "neap.scope"
+local service = require "neap.service"
 local site = require "neap.site"
 local task = require "neap.task"
 
@@ -96,11 +97,13 @@ end
 local world_methods = {}
 local world_mt = { __name = "neap.test.world", __index = world_methods }
 
---- Serves an app in memory.
+--- Serves an app in memory, once its services are started.
 ---@param app table what neap.app returned; it is closed with the world
 ---@return table world with connect(path, options), cut(how), close()
 function test.serve(app)
   local settings, handler = apps.prepare(app)
+  local ok, failure = service.start_all(app)
+  if not ok then site.fail("%s", failure) end
   return setmetatable(
     { app = app, settings = settings, handler = handler, pipes = {}, conns = {} }, world_mt)
 end
@@ -131,11 +134,13 @@ local function count_writes(world)
   return most
 end
 
---- Closes the clients, and the app.
+--- Closes the clients, stops the services, and closes the app.
 function world_methods:close()
   for _, conn in ipairs(self.conns) do conn:close() end
   for _, pipe in ipairs(self.pipes) do pipe:close() end
   self.conns, self.pipes = {}, {}
+  local deadline = core.now() + self.app.settled["timeouts.drain"]
+  service.stop_all(self.app, deadline, { cause = "closed" })
   self.app.scope:close()
 end
 

@@ -102,8 +102,9 @@ local function make_core()
     function listener.address()
       return given.host or given.path, given.port == 0 and 4711 or given.port
     end
-    function listener.close() end
-    function listener.drain() end
+    for _, name in ipairs { "close", "drain", "hold", "accept" } do
+      listener[name] = function() end
+    end
     table.insert(core.listeners, listener)
     return listener
   end
