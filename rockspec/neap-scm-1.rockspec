@@ -18,6 +18,8 @@ dependencies = {
 external_dependencies = {
   LIBUV = { header = "uv.h" },
   OPENSSL = { header = "openssl/ssl.h" },
+  ZLIB = { header = "zlib.h" },
+  LIBDEFLATE = { header = "libdeflate.h" },
 }
 build = {
   type = "cmake",

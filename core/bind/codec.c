@@ -195,4 +195,5 @@ static const luaL_Reg functions[] = {
 void neap_bind_codec(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   neap_bind_codec_session(L);
+  neap_bind_codec_deflate(L);
 }

@@ -13,4 +13,7 @@ void neap_bind_codec(lua_State *L);
 /* The part of it in codec_session.c: codec.session and its class. */
 void neap_bind_codec_session(lua_State *L);
 
+/* The part of it in codec_deflate.c: negotiation of compression. */
+void neap_bind_codec_deflate(lua_State *L);
+
 #endif

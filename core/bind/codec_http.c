@@ -228,7 +228,7 @@ static int codec_upgrade_answer(lua_State *L) {
   luaL_Buffer owner;
   neap_buffer out = lend_buffer(L, &owner, protocol_len + headers_len);
   if (neap_handshake_write_answer(&out, accept, named ? protocol : NULL,
-                                  protocol_len, headers,
+                                  protocol_len, "", headers,
                                   headers_len) != NEAP_OK)
     return push_refusal(L, "The protocol is not a token.");
   luaL_pushresultsize(&owner, out.len);

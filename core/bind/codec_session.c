@@ -12,6 +12,7 @@
 /* The session lives in its userdata: nothing else knows of it. */
 typedef struct codec {
   neap_session session;
+  neap_deflate_pool pool;
   neap_buffer input; /* what feed() copied; the session reads it in place */
   neap_buffer out;
   bool open;
@@ -59,7 +60,8 @@ static const uint8_t *check_bytes(lua_State *L, int idx, size_t *len) {
   return (const uint8_t *)luaL_checklstring(L, idx, len);
 }
 
-static const char *const option_names[] = {"role", "limit", "mask", NULL};
+static const char *const option_names[] = {"role", "limit", "mask", "deflate",
+                                           NULL};
 
 static void check_options(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -70,8 +72,9 @@ static void check_options(lua_State *L) {
     while (option_names[i] && strcmp(option_names[i], name) != 0)
       i++;
     if (option_names[i] == NULL)
-      luaL_error(L, "unknown option '%s' (role, limit and mask are known)",
-                 name);
+      luaL_error(
+        L, "unknown option '%s' (role, limit, mask and deflate are known)",
+        name);
   }
 }
 
@@ -102,7 +105,47 @@ static bool check_fixed_key(lua_State *L, uint8_t key[4]) {
   return mask != NULL;
 }
 
-/* codec.session{role=, limit=, mask=} -> session */
+static lua_Integer get_integer(lua_State *L, const char *name,
+                               lua_Integer otherwise) {
+  lua_getfield(L, -1, name);
+  lua_Integer value = luaL_optinteger(L, -1, otherwise);
+  luaL_argcheck(L, value >= 0, 1, name);
+  lua_pop(L, 1);
+  return value;
+}
+
+static bool get_flag(lua_State *L, const char *name) {
+  lua_getfield(L, -1, name);
+  bool flag = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return flag;
+}
+
+/* deflate = the terms that were agreed on, with min= and level= beside them. */
+static void use_deflate(lua_State *L, codec *c) {
+  if (lua_getfield(L, 1, "deflate") == LUA_TNIL)
+    return;
+  luaL_checktype(L, -1, LUA_TTABLE);
+  lua_Integer send_bits = get_integer(L, "send_bits", 15);
+  lua_Integer receive_bits = get_integer(L, "receive_bits", 15);
+  lua_Integer level = get_integer(L, "level", 1);
+  luaL_argcheck(L, send_bits >= 8 && send_bits <= 15, 1, "send_bits");
+  luaL_argcheck(L, receive_bits >= 8 && receive_bits <= 15, 1, "receive_bits");
+  luaL_argcheck(L, level >= 1 && level <= 9, 1, "level");
+  neap_deflate_terms terms = {.send_bits = (uint8_t)send_bits,
+                              .receive_bits = (uint8_t)receive_bits,
+                              .send_takeover = get_flag(L, "send_takeover"),
+                              .receive_takeover =
+                                get_flag(L, "receive_takeover")};
+  size_t min = (size_t)get_integer(L, "min", 0);
+  neap_deflate *deflate =
+    neap_deflate_new(&c->pool, &terms, min, (uint8_t)level);
+  if (deflate == NULL)
+    luaL_error(L, "neap: %s", neap_status_text(NEAP_ENOMEM));
+  neap_session_use_deflate(&c->session, deflate);
+}
+
+/* codec.session{role=, limit=, mask=, deflate=} -> session */
 static int codec_session(lua_State *L) {
   check_options(L);
   codec made = {.open = true, .hungry = true};
@@ -113,8 +156,11 @@ static int codec_session(lua_State *L) {
                     made.has_key ? copy_fixed_key : make_random_key);
 
   codec *c = lua_newuserdatauv(L, sizeof *c, 0);
+  int handle = lua_gettop(L);
   *c = made;
   luaL_setmetatable(L, CLASS);
+  use_deflate(L, c);
+  lua_settop(L, handle);
   return 1;
 }
 
@@ -192,32 +238,41 @@ static int session_pause(lua_State *L) {
   return push_status(L, err);
 }
 
-static int send_frame(lua_State *L, enum neap_opcode op, bool optional) {
+static int send_control(lua_State *L, enum neap_opcode op) {
   codec *c = check_codec(L);
   size_t len = 0;
-  const void *data =
-    optional ? luaL_optlstring(L, 2, "", &len) : luaL_checklstring(L, 2, &len);
+  const void *data = luaL_optlstring(L, 2, "", &len);
 
   if (c == NULL)
     return push_status(L, NEAP_ECLOSED);
   return push_status(L, neap_session_send(&c->session, &c->out, op, data, len));
 }
 
-/* session:send(data [, kind]) -> true | nil, message, code */
+/* session:send(data [, kind [, plain]]) -> true | nil, message, code */
 static int session_send(lua_State *L) {
   static const char *const kinds[] = {"text", "binary", NULL};
+  codec *c = check_codec(L);
+  size_t len;
+  const char *data = luaL_checklstring(L, 2, &len);
   bool text = luaL_checkoption(L, 3, "text", kinds) == 0;
-  return send_frame(L, text ? NEAP_OP_TEXT : NEAP_OP_BINARY, false);
+  enum neap_opcode op = text ? NEAP_OP_TEXT : NEAP_OP_BINARY;
+
+  if (c == NULL)
+    return push_status(L, NEAP_ECLOSED);
+  int (*send)(neap_session *, neap_buffer *, enum neap_opcode, const void *,
+              size_t) =
+    lua_toboolean(L, 4) ? neap_session_send_plain : neap_session_send;
+  return push_status(L, send(&c->session, &c->out, op, data, len));
 }
 
 /* session:ping([data]) -> true | nil, message, code */
 static int session_ping(lua_State *L) {
-  return send_frame(L, NEAP_OP_PING, true);
+  return send_control(L, NEAP_OP_PING);
 }
 
 /* session:pong([data]) -> true | nil, message, code */
 static int session_pong(lua_State *L) {
-  return send_frame(L, NEAP_OP_PONG, true);
+  return send_control(L, NEAP_OP_PONG);
 }
 
 /* session:close([code [, reason]]) -> true | nil, message, code */
@@ -275,6 +330,7 @@ static int session_terminate(lua_State *L) {
 
   c->open = false;
   neap_session_release(&c->session);
+  neap_deflate_pool_release(&c->pool);
   neap_buffer_release(&c->input);
   neap_buffer_release(&c->out);
   return 0;

@@ -21,21 +21,26 @@ static int push_sent(lua_State *L, int status) {
 }
 
 static int send_as(lua_State *L, enum neap_opcode opcode, int options) {
-  static const char *const names[] = {"key", NULL};
+  static const char *const names[] = {"key", "compress", NULL};
   neap_conn_box *box = neap_conn_check(L, 1);
   size_t len;
   const char *data = luaL_checklstring(L, 2, &len);
   uint64_t key = 0;
+  bool compresses = true;
   if (!lua_isnoneornil(L, options)) {
     neap_options_check(L, options, names);
     key = neap_key_field(L, options);
+    compresses =
+      lua_getfield(L, options, "compress") == LUA_TNIL || lua_toboolean(L, -1);
   }
   if (box->conn == NULL)
     return neap_push_status(L, NEAP_ECLOSED);
-  return push_sent(L, neap_conn_send(box->conn, opcode, data, len, key));
+  return push_sent(
+    L, compresses ? neap_conn_send(box->conn, opcode, data, len, key)
+                  : neap_conn_send_plain(box->conn, opcode, data, len, key));
 }
 
-/* conn:send(s [, "text" | "binary" [, {key =}]]) -> true [, "queued"]
+/* conn:send(s [, "text" | "binary" [, {key =, compress =}]]) -> true [, "queued"]
  * | nil, message, code */
 static int conn_send(lua_State *L) {
   return send_as(L, neap_opt_kind(L, 3), 4);

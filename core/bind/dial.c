@@ -10,6 +10,7 @@
 #include "bind/site.h"
 #include "bind/socket.h"
 #include "bind/tls.h"
+#include "proto/deflate_offer.h"
 #include "proto/handshake.h"
 #include "proto/status.h"
 
@@ -34,6 +35,14 @@ static dial_box *check_dial(lua_State *L) {
   return luaL_checkudata(L, 1, CLASS);
 }
 
+/* The header line that offers compression, or an empty one. */
+static void push_offer(lua_State *L, const neap_settings *settings) {
+  char line[NEAP_DEFLATE_HEADER_MAX];
+  size_t len =
+    settings->deflates ? neap_deflate_offer(&settings->deflate.wish, line) : 0;
+  lua_pushlstring(L, line, len);
+}
+
 static int write_request(lua_State *L, dial_box *box, neap_buffer *request) {
   uint8_t nonce[16];
   if (getrandom(nonce, sizeof nonce, 0) != sizeof nonce)
@@ -42,8 +51,12 @@ static int write_request(lua_State *L, dial_box *box, neap_buffer *request) {
   size_t len;
   lua_getfield(L, 1, "host");
   lua_getfield(L, 1, "target");
-  lua_getfield(L, 1, "headers");
-  const char *headers = luaL_optlstring(L, -1, "", &len);
+  push_offer(L, box->route->settings);
+  if (lua_getfield(L, 1, "headers") == LUA_TNIL)
+    lua_pop(L, 1);
+  else
+    lua_concat(L, 2);
+  const char *headers = luaL_checklstring(L, -1, &len);
   return neap_handshake_write_request(request, luaL_checkstring(L, -3),
                                       luaL_checkstring(L, -2), box->key,
                                       headers, len);
@@ -164,14 +177,15 @@ struct answer {
   const char *src;
 };
 
-static void join(neap_runtime *rt, lua_State *L, dial_box *box) {
+static void join(neap_runtime *rt, lua_State *L, dial_box *box,
+                 const neap_deflate_terms *deflate) {
   neap_conn *conn = box->conn;
   neap_weak_get(L, box);
   lua_pushnil(L);
   neap_conn_box *handle = neap_conn_handle(rt, L, conn, box->route, false);
   box->conn = NULL;
   conn->peer = handle;
-  box->status = neap_conn_join(conn);
+  box->status = neap_conn_join(conn, deflate);
   if (box->status)
     fail(box, box->status, neap_status_text(box->status));
   lua_setiuservalue(L, -2, RESULT);
@@ -214,13 +228,26 @@ static void keep_answer(lua_State *L, const struct answer *answer) {
   lua_setiuservalue(L, -2, RESULT);
 }
 
+/* 1 with the terms of a compression, 0 for none, or NEAP_EPROTO. */
+static int check_answer(neap_http_head *head, const char *src,
+                        const dial_box *box, neap_deflate_terms *terms) {
+  const neap_settings *settings = box->route->settings;
+  int err = neap_handshake_check_answer(head, src, box->key);
+  return err ? err
+             : neap_deflate_check_answer(
+                 head, src, settings->deflates ? &settings->deflate.wish : NULL,
+                 terms);
+}
+
 static void take_answer(neap_runtime *rt, lua_State *L, void *arg) {
   const struct answer *answer = arg;
   dial_box *box = answer->conn->peer;
   neap_http_head head = *answer->head;
   if (neap_weak_get(L, box) != LUA_TUSERDATA)
     return; /* being collected: its finaliser ends the attempt */
-  if (neap_handshake_check_answer(&head, answer->src, box->key)) {
+  neap_deflate_terms terms;
+  int agreed = check_answer(&head, answer->src, box, &terms);
+  if (agreed < 0) {
     char text[MESSAGE_MAX];
     snprintf(text, sizeof text, "the server answered %d: %s", head.status,
              head.error);
@@ -228,7 +255,7 @@ static void take_answer(neap_runtime *rt, lua_State *L, void *arg) {
     keep_answer(L, answer);
     give_up(box);
   } else {
-    join(rt, L, box);
+    join(rt, L, box, agreed ? &terms : NULL);
     keep_protocol(L, &head, answer->src, box);
   }
   tell(rt, L, box);

@@ -6,6 +6,7 @@
 #include "bind/conn.h"
 #include "bind/fields.h"
 #include "bind/tls.h"
+#include "proto/deflate_offer.h"
 #include "proto/handshake.h"
 #include "proto/status.h"
 
@@ -210,16 +211,29 @@ static int push_tls(lua_State *L, const request_box *box) {
   return 1;
 }
 
+/* Sends the 101, with the answer to the compression that was offered. */
+static int open_websocket(const request_box *box, neap_conn *conn,
+                          neap_settings *settings, neap_upgrade *upgrade) {
+  neap_deflate_terms terms;
+  char line[NEAP_DEFLATE_HEADER_MAX] = "";
+  if (settings->deflates &&
+      neap_deflate_accept(&box->head, box->bytes, &settings->deflate.wish,
+                          &terms, line) > 0)
+    upgrade->deflate = &terms;
+  upgrade->extensions = line;
+  return neap_conn_upgrade(conn, settings, upgrade);
+}
+
 /* req:upgrade(route, data, protocol | nil, headers) -> conn | nil, message,
  * code */
 static int request_upgrade(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
   request_box *box = check_request(L);
   neap_route *route = neap_route_check(L, 2);
-  size_t protocol_len = 0, headers_len;
-  const char *protocol = luaL_optlstring(L, 4, NULL, &protocol_len);
-  const char *headers = luaL_optlstring(L, 5, "", &headers_len);
   char accept[NEAP_ACCEPT_LEN];
+  neap_upgrade upgrade = {.accept = accept};
+  upgrade.protocol = luaL_optlstring(L, 4, NULL, &upgrade.protocol_len);
+  upgrade.extra = luaL_optlstring(L, 5, "", &upgrade.extra_len);
   neap_conn *conn = box->conn;
   if (conn == NULL)
     return neap_push_status(L, NEAP_ECLOSED);
@@ -231,7 +245,7 @@ static int request_upgrade(lua_State *L) {
   lua_settop(L, 5);
   lua_pushvalue(L, 3);
   neap_conn_box *handle = neap_conn_handle(rt, L, conn, route, true);
-  if (protocol) {
+  if (upgrade.protocol) {
     neap_conn_push_life(L, -1);
     lua_pushvalue(L, 4);
     lua_setfield(L, -2, "protocol");
@@ -241,8 +255,7 @@ static int request_upgrade(lua_State *L) {
   conn->peer = handle;
   conn->born.site = route->site;
   conn->address = box->address; /* a proxy's connection is its client's now */
-  int err = neap_conn_upgrade(conn, route->settings, accept, protocol,
-                              protocol_len, headers, headers_len);
+  int err = open_websocket(box, conn, route->settings, &upgrade);
   if (err) {
     neap_conn_terminate(conn);
     return neap_push_status(L, err);

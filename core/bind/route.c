@@ -89,6 +89,37 @@ static enum neap_overflow overflow_field(lua_State *L) {
   return (enum neap_overflow)choice;
 }
 
+static bool flag_field(lua_State *L, const char *name) {
+  lua_getfield(L, 1, name);
+  bool flag = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return flag;
+}
+
+static uint8_t small_field(lua_State *L, const char *name, int otherwise,
+                           int least, int most) {
+  lua_getfield(L, 1, name);
+  lua_Integer n = luaL_optinteger(L, -1, otherwise);
+  luaL_argcheck(L, n >= least && n <= most, 1, name);
+  lua_pop(L, 1);
+  return (uint8_t)n;
+}
+
+/* What waits in a queue whose policy drops it must not be part of a context. */
+static neap_deflate_settings deflate_fields(lua_State *L,
+                                            enum neap_overflow overflow) {
+  bool drops =
+    overflow == NEAP_OVERFLOW_DROP_OLD || overflow == NEAP_OVERFLOW_LATEST;
+  return (neap_deflate_settings){
+    .wish = {.takeover = flag_field(L, "takeover"),
+             .sends_alone = drops,
+             .window = small_field(L, "window", 15, 9, 15)},
+    .level = small_field(L, "level", 1, 1, 9),
+    .min = size_field(L, "min"),
+    .idle = time_field(L, "context"),
+  };
+}
+
 /* core.settings{header=, message=, ...} -> settings; bytes and seconds */
 static int settings_new(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -105,7 +136,9 @@ static int settings_new(lua_State *L) {
     .keepalive = time_field(L, "keepalive"),
     .body = time_field(L, "body"),
     .overflow = overflow_field(L),
+    .deflates = flag_field(L, "deflate"),
   };
+  values.deflate = deflate_fields(L, values.overflow);
   neap_settings **box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = NULL;
   luaL_setmetatable(L, SETTINGS);

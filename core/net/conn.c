@@ -89,11 +89,21 @@ void neap_conn_arm_open(neap_conn *conn) {
                 conn->settings->idle);
 }
 
+static int use_deflate(neap_conn *conn, const neap_deflate_terms *terms) {
+  const neap_deflate_settings *settings = &conn->settings->deflate;
+  neap_deflate *deflate = neap_deflate_new(&conn->loop->deflate, terms,
+                                           settings->min, settings->level);
+  neap_session_use_deflate(&conn->session, deflate);
+  return deflate ? NEAP_OK : NEAP_ENOMEM;
+}
+
 /* Bytes that came behind the head wait in the session until the turn ends. */
 static int open_session(neap_conn *conn, enum neap_role role,
-                        neap_mask_source *mask) {
+                        neap_mask_source *mask,
+                        const neap_deflate_terms *deflate) {
   neap_http early = conn->http;
   neap_session_init(&conn->session, role, conn->settings->message, mask);
+  int no_deflate = deflate ? use_deflate(conn, deflate) : NEAP_OK;
   conn->is_websocket = true;
   neap_session_feed(&conn->session, early.at, early.left);
   int err = neap_session_pause(&conn->session);
@@ -102,13 +112,13 @@ static int open_session(neap_conn *conn, enum neap_role role,
     neap_conn_mark_dirty(conn);
   }
   neap_buffer_release(&early.held);
-  return err;
+  return err ? err : no_deflate;
 }
 
-int neap_conn_open(neap_conn *conn, enum neap_role role,
-                   neap_mask_source *mask) {
+int neap_conn_open(neap_conn *conn, enum neap_role role, neap_mask_source *mask,
+                   const neap_deflate_terms *deflate) {
   conn->state = NEAP_CONN_OPEN;
-  int err = open_session(conn, role, mask);
+  int err = open_session(conn, role, mask, deflate);
   neap_census_add(&conn->loop->census, NEAP_CLASS_CONN, sizeof *conn);
   neap_deadline_disarm(&conn->deadline);
   neap_conn_arm_open(conn);
@@ -119,13 +129,13 @@ int neap_conn_open(neap_conn *conn, enum neap_role role,
 }
 
 int neap_conn_upgrade(neap_conn *conn, neap_settings *settings,
-                      const char *accept, const char *protocol,
-                      size_t protocol_len, const char *extra,
-                      size_t extra_len) {
+                      const neap_upgrade *upgrade) {
   if (conn->state != NEAP_CONN_ANSWER)
     return NEAP_ECLOSED;
-  int err = neap_handshake_write_answer(neap_conn_cork(conn), accept, protocol,
-                                        protocol_len, extra, extra_len);
+  int err = neap_handshake_write_answer(
+    neap_conn_cork(conn), upgrade->accept, upgrade->protocol,
+    upgrade->protocol_len, upgrade->extensions, upgrade->extra,
+    upgrade->extra_len);
   if (err)
     return err;
   if (neap_settings_silence(settings) != neap_settings_silence(conn->settings))
@@ -133,7 +143,7 @@ int neap_conn_upgrade(neap_conn *conn, neap_settings *settings,
   neap_settings_retain(settings);
   neap_settings_release(conn->settings);
   conn->settings = settings;
-  return neap_conn_open(conn, NEAP_SERVER, NULL);
+  return neap_conn_open(conn, NEAP_SERVER, NULL, upgrade->deflate);
 }
 
 static void remember_cause(neap_conn *conn, enum neap_cause cause,

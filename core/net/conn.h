@@ -172,14 +172,25 @@ int neap_conn_dial_pipe(neap_conn **out, neap_loop *loop, neap_pipe *pipe,
 int neap_conn_secure(neap_conn *conn, neap_tls_context *context,
                      const char *host);
 
-/* Client: the answer was right, the WebSocket is open. */
-int neap_conn_join(neap_conn *conn);
+/* Client: the answer was right, the WebSocket is open. deflate is what was
+ * agreed on, or NULL. */
+int neap_conn_join(neap_conn *conn, const neap_deflate_terms *deflate);
 
-/* HEAD is over: writes the 101 and opens the WebSocket under settings. extra
- * is further header lines. NEAP_ECLOSED when the peer is gone. */
+/* What a 101 says. */
+typedef struct neap_upgrade {
+  const char *accept;
+  const char *protocol; /* may be NULL */
+  size_t protocol_len;
+  const char *extra; /* further header lines */
+  size_t extra_len;
+  const char *extensions;            /* a whole header line, or empty */
+  const neap_deflate_terms *deflate; /* what it says, or NULL */
+} neap_upgrade;
+
+/* HEAD is over: writes the 101 and opens the WebSocket under settings.
+ * NEAP_ECLOSED when the peer is gone. */
 int neap_conn_upgrade(neap_conn *conn, neap_settings *settings,
-                      const char *accept, const char *protocol,
-                      size_t protocol_len, const char *extra, size_t extra_len);
+                      const neap_upgrade *upgrade);
 
 /* Writes an HTTP answer (headers: further lines; Date, Content-Length and
  * Connection are added); then the next request is read, or the connection
@@ -219,6 +230,13 @@ void neap_conns_let_go(neap_loop *loop, uint32_t tag);
  * is a hash of its name, for NEAP_OVERFLOW_LATEST. */
 int neap_conn_send(neap_conn *conn, enum neap_opcode opcode, const void *data,
                    size_t len, uint64_t key);
+/* The same, never compressed. */
+int neap_conn_send_plain(neap_conn *conn, enum neap_opcode opcode,
+                         const void *data, size_t len, uint64_t key);
+/* The same under a policy of its own, compressed where that can be. */
+int neap_conn_send_under(neap_conn *conn, enum neap_opcode opcode,
+                         const void *data, size_t len,
+                         enum neap_overflow overflow, uint64_t key);
 /* The same for a frame that others send too, under a policy of its own. It calls
  * nobody and ends nothing: a publish may be walking over connections. */
 int neap_conn_send_frame(neap_conn *conn, neap_frame_buffer *frame,

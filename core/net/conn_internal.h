@@ -22,8 +22,8 @@ void neap_conn_finish(neap_conn *conn);
 neap_conn *neap_conn_make(neap_loop *loop, int fd, neap_settings *settings);
 neap_conn *neap_conn_make_on_pipe(neap_loop *loop, neap_pipe_end *end,
                                   neap_settings *settings);
-int neap_conn_open(neap_conn *conn, enum neap_role role,
-                   neap_mask_source *mask);
+int neap_conn_open(neap_conn *conn, enum neap_role role, neap_mask_source *mask,
+                   const neap_deflate_terms *deflate);
 
 /* dialer.c: the socket says how the connecting went. */
 void neap_conn_connected(neap_conn *conn);

@@ -160,24 +160,40 @@ int neap_conn_send_frame(neap_conn *conn, neap_frame_buffer *frame,
   return err;
 }
 
+/* How one message is to be sent. */
+struct sending {
+  enum neap_opcode opcode;
+  const void *data;
+  size_t len;
+  enum neap_overflow overflow;
+  uint64_t key;
+  bool deflates;
+};
+
+static int encode(neap_conn *conn, neap_buffer *cork, const struct sending *m) {
+  return m->deflates
+           ? neap_session_send(&conn->session, cork, m->opcode, m->data, m->len)
+           : neap_session_send_plain(&conn->session, cork, m->opcode, m->data,
+                                     m->len);
+}
+
 /* Encoded like any other, then taken out of the cork as a frame by itself. */
-static int send_droppable(neap_conn *conn, enum neap_opcode opcode,
-                          const void *data, size_t len, uint64_t key) {
+static int send_droppable(neap_conn *conn, const struct sending *m) {
   if (conn->state != NEAP_CONN_OPEN)
     return NEAP_ECLOSED;
-  if (conn->settings->queue && len > conn->settings->queue)
+  if (conn->settings->queue && m->len > conn->settings->queue)
     return NEAP_ETOOBIG;
   neap_buffer *cork = neap_conn_cork(conn);
   size_t before = cork->len;
-  int err = neap_session_send(&conn->session, cork, opcode, data, len);
+  int err = encode(conn, cork, m);
   if (err)
     return err;
   neap_frame_buffer *frame = neap_frame_buffer_copy(
-    &conn->loop->frames, cork->data + before, cork->len - before, len);
+    &conn->loop->frames, cork->data + before, cork->len - before, m->len);
   cork->len = before;
   if (frame == NULL)
     return NEAP_ENOMEM;
-  err = send_message(conn, frame, conn->settings->overflow, key);
+  err = send_message(conn, frame, m->overflow, m->key);
   neap_frame_buffer_release(frame, &conn->loop->frames);
   return err;
 }
@@ -195,16 +211,15 @@ static int send_direct(neap_conn *conn, neap_buffer *cork,
   return neap_conn_write(conn, vectors, 2);
 }
 
-static int send_corked(neap_conn *conn, enum neap_opcode opcode,
-                       const void *data, size_t len) {
-  int err = check_room(conn, len, conn->settings->overflow);
+static int send_corked(neap_conn *conn, const struct sending *m) {
+  int err = check_room(conn, m->len, m->overflow);
   if (err)
     return err;
   neap_buffer *cork = neap_conn_cork(conn);
-  if (len >= DIRECT && conn->session.mask == NULL)
-    err = send_direct(conn, cork, opcode, data, len);
+  if (m->len >= DIRECT && !m->deflates && conn->session.mask == NULL)
+    err = send_direct(conn, cork, m->opcode, m->data, m->len);
   else
-    err = neap_session_send(&conn->session, cork, opcode, data, len);
+    err = encode(conn, cork, m);
   if (err)
     return err;
   conn->sent++;
@@ -213,14 +228,41 @@ static int send_corked(neap_conn *conn, enum neap_opcode opcode,
   return conn->is_backlogged ? 1 : NEAP_OK;
 }
 
-int neap_conn_send(neap_conn *conn, enum neap_opcode opcode, const void *data,
-                   size_t len, uint64_t key) {
-  enum neap_overflow overflow = conn->settings->overflow;
-  int err = may_drop(overflow) ? send_droppable(conn, opcode, data, len, key)
-                               : send_corked(conn, opcode, data, len);
-  if (err == NEAP_EOVERFLOW && overflow != NEAP_OVERFLOW_WAIT)
+static int send_as(neap_conn *conn, const struct sending *m) {
+  int err =
+    may_drop(m->overflow) ? send_droppable(conn, m) : send_corked(conn, m);
+  if (err == NEAP_EOVERFLOW && m->overflow != NEAP_OVERFLOW_WAIT)
     count_dropped(conn, 1);
   return err;
+}
+
+/* What may be dropped again must not be part of a context that goes on: the
+ * peer would lack it. */
+static bool may_deflate(const neap_conn *conn, size_t len,
+                        enum neap_overflow overflow) {
+  return conn->is_websocket && neap_session_deflates(&conn->session, len) &&
+         (!may_drop(overflow) || neap_deflate_class(conn->session.deflate));
+}
+
+int neap_conn_send_under(neap_conn *conn, enum neap_opcode opcode,
+                         const void *data, size_t len,
+                         enum neap_overflow overflow, uint64_t key) {
+  if (overflow == NEAP_OVERFLOW_ROUTE)
+    overflow = conn->settings->overflow;
+  return send_as(conn, &(struct sending){opcode, data, len, overflow, key,
+                                         may_deflate(conn, len, overflow)});
+}
+
+int neap_conn_send(neap_conn *conn, enum neap_opcode opcode, const void *data,
+                   size_t len, uint64_t key) {
+  return neap_conn_send_under(conn, opcode, data, len, NEAP_OVERFLOW_ROUTE,
+                              key);
+}
+
+int neap_conn_send_plain(neap_conn *conn, enum neap_opcode opcode,
+                         const void *data, size_t len, uint64_t key) {
+  return send_as(conn, &(struct sending){opcode, data, len,
+                                         conn->settings->overflow, key, false});
 }
 
 int neap_conn_ping(neap_conn *conn, const void *data, size_t len) {

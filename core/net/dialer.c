@@ -104,8 +104,8 @@ void neap_conn_send_request(neap_conn *conn) {
   neap_conn_uncork(conn);
 }
 
-int neap_conn_join(neap_conn *conn) {
+int neap_conn_join(neap_conn *conn, const neap_deflate_terms *deflate) {
   if (conn->state != NEAP_CONN_ANSWER)
     return NEAP_ECLOSED;
-  return neap_conn_open(conn, NEAP_CLIENT, take_key);
+  return neap_conn_open(conn, NEAP_CLIENT, take_key, deflate);
 }

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/deflater.h"
+
 enum { SMALLEST = 64, KEPT = 256 };
 
 static uint32_t size_for(size_t len) {
@@ -69,6 +71,33 @@ neap_frame_buffer *neap_frame_buffer_copy(neap_frame_pool *pool,
   memcpy(frame->bytes, bytes, len);
   frame->len = len;
   frame->payload = payload;
+  return frame;
+}
+
+/* Compressed behind the place of the largest head, then moved up to its own. */
+neap_frame_buffer *neap_frame_buffer_deflate(neap_frame_pool *pool,
+                                             neap_deflate *deflate,
+                                             neap_frame_buffer *plain) {
+  neap_frame_buffer *frame =
+    take(pool, NEAP_FRAME_HEAD_MAX + plain->payload + NEAP_DEFLATER_SLACK);
+  if (frame == NULL)
+    return NULL;
+  uint8_t *payload = frame->bytes + NEAP_FRAME_HEAD_MAX;
+  size_t len = neap_deflate_compress(
+    deflate, payload, neap_frame_buffer_payload(plain), plain->payload);
+  if (len == 0) {
+    neap_frame_buffer_release(frame, pool);
+    neap_frame_buffer_retain(plain);
+    return plain;
+  }
+  neap_frame head = {.length = len,
+                     .opcode = (uint8_t)neap_frame_buffer_opcode(plain),
+                     .rsv = NEAP_RSV1,
+                     .fin = true};
+  size_t size = neap_frame_write(&head, frame->bytes);
+  memmove(frame->bytes + size, payload, len);
+  frame->len = size + len;
+  frame->payload = len;
   return frame;
 }
 

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/deflate.h"
 #include "proto/frame.h"
 
 enum { NEAP_FRAME_SIZES = 6 }; /* 64 B to 2 KiB */
@@ -42,7 +43,22 @@ neap_frame_buffer *neap_frame_buffer_new(neap_frame_pool *pool,
 neap_frame_buffer *neap_frame_buffer_copy(neap_frame_pool *pool,
                                           const void *bytes, size_t len,
                                           size_t payload);
+/* An encoded message, compressed: a new frame, or the same with one more
+ * reference where that would not shrink it. */
+neap_frame_buffer *neap_frame_buffer_deflate(neap_frame_pool *pool,
+                                             neap_deflate *deflate,
+                                             neap_frame_buffer *plain);
 void neap_frame_buffer_retain(neap_frame_buffer *frame);
 void neap_frame_buffer_release(neap_frame_buffer *frame, neap_frame_pool *pool);
+
+static inline enum neap_opcode
+neap_frame_buffer_opcode(const neap_frame_buffer *frame) {
+  return (enum neap_opcode)(frame->bytes[0] & 0x0F);
+}
+
+static inline const uint8_t *
+neap_frame_buffer_payload(const neap_frame_buffer *frame) {
+  return frame->bytes + frame->len - frame->payload;
+}
 
 #endif

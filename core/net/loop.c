@@ -94,6 +94,18 @@ static void on_check(uv_check_t *uv) {
   end_turn(loop);
 }
 
+/* A context that a connection has got, or lost. */
+static void count_context(void *arg, enum neap_context context, bool born,
+                          size_t bytes) {
+  neap_loop *loop = arg;
+  enum neap_class class =
+    context == NEAP_CONTEXT_DEFLATE ? NEAP_CLASS_DEFLATE : NEAP_CLASS_INFLATE;
+  if (born)
+    neap_census_add(&loop->census, class, bytes);
+  else
+    neap_census_remove(&loop->census, class, bytes);
+}
+
 static void init_handles(neap_loop *loop) {
   uv_prepare_init(&loop->uv, &loop->prepare);
   uv_check_init(&loop->uv, &loop->check);
@@ -129,6 +141,7 @@ int neap_loop_new(neap_loop **out) {
   neap_list_init(&loop->pipes);
   loop->segments.census = &loop->census;
   loop->segments.frames = &loop->frames;
+  loop->deflate = (neap_deflate_pool){.note = count_context, .arg = loop};
   loop->clock_at = UINT64_MAX;
   neap_trim_init(loop);
   init_handles(loop);
@@ -217,6 +230,7 @@ void neap_loop_close(neap_loop *loop) {
   neap_timers_release(&loop->timers);
   neap_segment_pool_release(&loop->segments);
   neap_frame_pool_release(&loop->frames);
+  neap_deflate_pool_release(&loop->deflate);
   neap_buffer_release(&loop->cork);
   neap_descriptors_release(&loop->descriptors);
   neap_tls_wire_release(&loop->wire);

@@ -23,6 +23,7 @@
 #include "net/tls_wire.h"
 #include "net/trim.h"
 #include "proto/buffer.h"
+#include "proto/deflate.h"
 
 enum { NEAP_RECEIVE_SIZE = 512 * 1024 };
 
@@ -49,6 +50,7 @@ typedef struct neap_loop {
   neap_deadlines deadlines;
   neap_segment_pool segments;
   neap_frame_pool frames;
+  neap_deflate_pool deflate;
   struct neap_topics *topics;
 
   uint8_t *receive;         /* the receive buffer of all connections */

@@ -5,8 +5,11 @@
 #ifndef NEAP_NET_SETTINGS_H
 #define NEAP_NET_SETTINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "proto/deflate_offer.h"
 
 enum neap_overflow {
   NEAP_OVERFLOW_CLOSE,
@@ -16,6 +19,14 @@ enum neap_overflow {
   NEAP_OVERFLOW_WAIT,
   NEAP_OVERFLOW_ROUTE, /* of a subscription: whatever its connection has */
 };
+
+typedef struct neap_deflate_settings {
+  neap_deflate_wish wish;
+  uint8_t level;
+  size_t min; /* bytes from which on a message is compressed */
+  uint64_t
+    idle; /* milliseconds that a sender's context may lie unused; 0 = any */
+} neap_deflate_settings;
 
 typedef struct neap_settings {
   size_t references;
@@ -31,6 +42,8 @@ typedef struct neap_settings {
   uint64_t keepalive; /* between two requests; 0: each is the last */
   uint64_t body;      /* no progress in the body of a request */
   enum neap_overflow overflow;
+  bool deflates;
+  neap_deflate_settings deflate;
 } neap_settings;
 
 /* Milliseconds without a sign of life after which a peer is given up. */

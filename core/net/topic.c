@@ -6,6 +6,7 @@
 #include "net/conn.h"
 #include "net/frame_buffer.h"
 #include "net/hash.h"
+#include "net/frame_forms.h"
 #include "net/topic_pattern.h"
 #include "net/topic_table.h"
 #include "proto/status.h"
@@ -160,7 +161,7 @@ static bool is_reached(const neap_topics *topics, const neap_conn *conn,
 
 /* A send calls nobody and ends no connection, so nothing moves on the way. */
 static int walk(neap_topics *topics, neap_topic *topic,
-                const neap_publication *to, neap_frame_buffer *frame,
+                const neap_publication *to, neap_frame_forms *forms,
                 const neap_topic *named, size_t before) {
   neap_subscribers *list = &topic->subscribers;
   int reached = 0;
@@ -169,21 +170,21 @@ static int walk(neap_topics *topics, neap_topic *topic,
     if (at->conn == to->except ||
         (topic->is_pattern && is_reached(topics, at->conn, named, before)))
       continue;
-    if (neap_conn_send_frame(at->conn, frame, (enum neap_overflow)at->overflow,
-                             to->key) >= 0)
+    if (neap_frame_forms_send(forms, at->conn, (enum neap_overflow)at->overflow,
+                              to->key) >= 0)
       reached++;
   }
   return reached;
 }
 
 static int walk_patterns(neap_topics *topics, const neap_publication *to,
-                         neap_frame_buffer *frame, neap_topic *named) {
+                         neap_frame_forms *forms, neap_topic *named) {
   neap_patterns *patterns = &topics->patterns;
   int reached = 0;
   if (!neap_pattern_match(patterns, to->topic, to->topic_len))
     return NEAP_ENOMEM;
   for (size_t i = 0; i < patterns->found_count; i++)
-    reached += walk(topics, patterns->found[i], to, frame, named, i);
+    reached += walk(topics, patterns->found[i], to, forms, named, i);
   return reached;
 }
 
@@ -195,11 +196,13 @@ int neap_topic_publish_frame(neap_topics *topics, const neap_publication *to,
   neap_publication keyed = *to;
   if (keyed.key == 0)
     keyed.key = hash;
-  int reached = named ? walk(topics, named, &keyed, frame, NULL, 0) : 0;
+  neap_frame_forms forms = {.pool = topics->frames, .plain = frame};
+  int reached = named ? walk(topics, named, &keyed, &forms, NULL, 0) : 0;
   if (topics->patterns.count) {
-    int more = walk_patterns(topics, &keyed, frame, named);
+    int more = walk_patterns(topics, &keyed, &forms, named);
     reached = more < 0 ? more : reached + more;
   }
+  neap_frame_forms_release(&forms);
   return reached;
 }
 

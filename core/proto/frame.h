@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 enum { NEAP_FRAME_HEAD_MAX = 14, NEAP_FRAME_CONTROL_MAX = 125 };
+enum { NEAP_RSV1 = 4 };
 
 enum neap_opcode {
   NEAP_OP_CONTINUATION = 0x0,

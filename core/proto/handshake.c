@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "proto/base64.h"
+#include "proto/deflate_offer.h"
 #include "proto/http_char.h"
 #include "proto/sha1.h"
 
@@ -79,6 +80,8 @@ int neap_handshake_check(neap_http_head *head, const char *src,
       neap_base64_decode(nonce, src + key->at, key->len) != 16)
     return refuse(head, 400,
                   "Sec-WebSocket-Key has to be 16 bytes in base64, once.");
+  if (!neap_deflate_is_well_formed(head, src))
+    return refuse(head, 400, "Sec-WebSocket-Extensions is malformed.");
   neap_handshake_accept(src + key->at, accept);
   return NEAP_OK;
 }

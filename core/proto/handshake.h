@@ -24,13 +24,14 @@ void neap_handshake_accept(const char key[NEAP_KEY_LEN],
 int neap_handshake_check(neap_http_head *head, const char *src,
                          char accept[NEAP_ACCEPT_LEN]);
 
-/* Server: appends the 101. protocol may be NULL, and is a token; headers is
- * further complete lines, each ended by CRLF, or empty. NEAP_EPROTO, with
- * nothing appended, when protocol could not stand in its line. */
+/* Server: appends the 101. protocol may be NULL, and is a token; extensions and
+ * headers are further complete lines, each ended by CRLF, or empty. NEAP_EPROTO,
+ * with nothing appended, when protocol could not stand in its line. */
 int neap_handshake_write_answer(neap_buffer *out,
                                 const char accept[NEAP_ACCEPT_LEN],
                                 const char *protocol, size_t protocol_len,
-                                const char *headers, size_t headers_len);
+                                const char *extensions, const char *headers,
+                                size_t headers_len);
 
 /* Client: the key of a nonce, the request, and the check of the answer to it
  * (NEAP_EPROTO with head->error set, head->status as the server gave it). The

@@ -25,7 +25,8 @@ static int append(neap_buffer *out, const piece *pieces, size_t count) {
 int neap_handshake_write_answer(neap_buffer *out,
                                 const char accept[NEAP_ACCEPT_LEN],
                                 const char *protocol, size_t protocol_len,
-                                const char *headers, size_t headers_len) {
+                                const char *extensions, const char *headers,
+                                size_t headers_len) {
   bool named = protocol != NULL;
   if (named &&
       (protocol_len == 0 ||
@@ -41,6 +42,7 @@ int neap_handshake_write_answer(neap_buffer *out,
     {"\r\nSec-WebSocket-Protocol: ", named ? 26 : 0},
     {protocol, named ? protocol_len : 0},
     LITERAL("\r\n"),
+    {extensions, strlen(extensions)},
     {headers, headers_len},
     LITERAL("\r\n"),
   };

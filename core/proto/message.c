@@ -10,10 +10,12 @@ enum neap_failure neap_message_check(const neap_message *message,
   bool continues = frame->opcode == NEAP_OP_CONTINUATION;
   bool open = neap_message_is_open(message);
   size_t before = open ? message->buffer.len : 0;
+  bool deflated = open ? message->is_deflated : frame->rsv != 0;
 
   if (continues != open)
     return open ? NEAP_FAIL_NO_END : NEAP_FAIL_NO_START;
-  if (message->limit > 0 && frame->length > message->limit - before)
+  if (message->limit > 0 && !deflated &&
+      frame->length > message->limit - before)
     return NEAP_FAIL_TOO_BIG;
   return NEAP_FAIL_NONE;
 }
@@ -22,6 +24,7 @@ enum neap_failure neap_message_begin(neap_message *message,
                                      const neap_frame *frame) {
   if (!neap_message_is_open(message)) {
     message->opcode = frame->opcode;
+    message->is_deflated = frame->rsv != 0;
     message->utf8 = NEAP_UTF8_START;
     message->empty_fragments = 0;
     message->buffer.len = 0;

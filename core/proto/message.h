@@ -27,6 +27,7 @@
   X(CLOSE_CODE, NEAP_EPROTO, 1002, "a close frame with a bad code")      \
   X(CLOSE_REASON, NEAP_EPROTO, 1007, "a close reason that is not UTF-8") \
   X(TEXT, NEAP_EPROTO, 1007, "a text message that is not UTF-8")         \
+  X(DEFLATE, NEAP_EPROTO, 1007, "a compressed message that is broken")   \
   X(TOO_BIG, NEAP_ETOOBIG, 1009, "a message over the limit")             \
   X(EMPTY_FRAGMENTS, NEAP_ELIMIT, 1008, "too many empty fragments")      \
   X(MEMORY, NEAP_ENOMEM, 1011, "out of memory")                          \
@@ -44,6 +45,7 @@ typedef struct neap_message {
   size_t limit;       /* bytes of one message, 0 = no limit */
   uint16_t empty_fragments;
   uint8_t opcode; /* TEXT or BINARY while a message is open, else 0 */
+  bool is_deflated;
   neap_utf8 utf8;
 } neap_message;
 

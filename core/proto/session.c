@@ -43,8 +43,14 @@ void neap_session_release(neap_session *s) {
   release_control(s);
   release_held(s);
   neap_buffer_release(&s->message.buffer);
+  neap_deflate_free(s->deflate);
+  s->deflate = NULL;
   s->input = NULL;
   s->input_len = 0;
+}
+
+void neap_session_use_deflate(neap_session *s, neap_deflate *deflate) {
+  s->deflate = deflate;
 }
 
 /* -- failing ------------------------------------------------------------- */
@@ -137,6 +143,14 @@ static int serve_control(neap_session *s, neap_event *event, neap_buffer *out,
   return 1;
 }
 
+/* Unmasked payload of the open message. */
+static enum neap_failure append_payload(neap_session *s, const uint8_t *bytes,
+                                        size_t len) {
+  return s->message.is_deflated
+           ? neap_deflate_append(s->deflate, &s->message, bytes, len)
+           : neap_message_append(&s->message, bytes, len);
+}
+
 /* The last byte of a frame that is part of the message buffer is in. */
 static int end_fragment(neap_session *s, neap_event *event, neap_buffer *out,
                         bool fin) {
@@ -145,7 +159,11 @@ static int end_fragment(neap_session *s, neap_event *event, neap_buffer *out,
 
   if (!fin)
     return 0;
-  enum neap_failure failure = neap_message_finish(message);
+  enum neap_failure failure = NEAP_FAIL_NONE;
+  if (message->is_deflated)
+    failure = neap_deflate_finish(s->deflate, message);
+  if (!failure)
+    failure = neap_message_finish(message);
   if (failure)
     return fail(s, out, failure);
   const uint8_t *data = message->buffer.data;
@@ -153,18 +171,29 @@ static int end_fragment(neap_session *s, neap_event *event, neap_buffer *out,
   return 1;
 }
 
+/* Whether the frame is a whole message, that is now at *payload. One that was
+ * compressed may be too large for the pool's own memory. */
+static bool is_at_hand(neap_session *s, const neap_frame *frame,
+                       const uint8_t **payload, size_t *len) {
+  if (!frame->fin || neap_message_is_open(&s->message))
+    return false;
+  return frame->rsv == 0 || neap_deflate_take(s->deflate, *payload, *len,
+                                              s->message.limit, payload, len);
+}
+
 /* A frame that is whole in the fed bytes: nothing of it is copied, unless it is
  * a fragment. */
 static int take_whole(neap_session *s, neap_event *event, neap_buffer *out,
                       const neap_frame *frame) {
   size_t len = (size_t)frame->length;
-  uint8_t *payload = take_input(s, len);
+  uint8_t *bytes = take_input(s, len);
+  const uint8_t *payload = bytes;
 
   if (frame->masked)
-    neap_mask(frame->key, 0, payload, len);
+    neap_mask(frame->key, 0, bytes, len);
   if (neap_frame_is_control(frame))
     return serve_control(s, event, out, frame->opcode, payload, len);
-  if (frame->fin && !neap_message_is_open(&s->message)) {
+  if (is_at_hand(s, frame, &payload, &len)) {
     if (frame->opcode == NEAP_OP_TEXT && !neap_utf8_is_valid(payload, len))
       return fail(s, out, NEAP_FAIL_TEXT);
     *event = (neap_event){frame->opcode, 0, payload, len};
@@ -173,7 +202,7 @@ static int take_whole(neap_session *s, neap_event *event, neap_buffer *out,
 
   enum neap_failure failure = neap_message_begin(&s->message, frame);
   if (!failure)
-    failure = neap_message_append(&s->message, payload, len);
+    failure = append_payload(s, payload, len);
   if (failure)
     return fail(s, out, failure);
   return end_fragment(s, event, out, frame->fin);
@@ -199,7 +228,7 @@ static int begin_payload(neap_session *s, neap_buffer *out,
 static enum neap_failure keep_payload(neap_session *s, const uint8_t *bytes,
                                       size_t len) {
   if (!neap_frame_is_control(&s->frame))
-    return neap_message_append(&s->message, bytes, len);
+    return append_payload(s, bytes, len);
   memcpy(s->control + s->control_len, bytes, len);
   s->control_len = (uint8_t)(s->control_len + len);
   return NEAP_FAIL_NONE;
@@ -250,10 +279,18 @@ static int read_head(neap_session *s, neap_frame *frame) {
   return size;
 }
 
+/* RSV1 says that a message is compressed, on its first frame (RFC 7692, section
+ * 6.2). */
+static bool is_reserved_right(const neap_session *s, const neap_frame *frame) {
+  bool begins =
+    frame->opcode == NEAP_OP_TEXT || frame->opcode == NEAP_OP_BINARY;
+  return frame->rsv == 0 || (frame->rsv == NEAP_RSV1 && s->deflate && begins);
+}
+
 /* Of a head that may lack its length and key, but has its first two bytes. */
 static enum neap_failure check_head(const neap_session *s,
                                     const neap_frame *frame) {
-  if (frame->rsv != 0)
+  if (!is_reserved_right(s, frame))
     return NEAP_FAIL_RESERVED_BIT;
   if (frame->masked != (s->role == NEAP_SERVER))
     return frame->masked ? NEAP_FAIL_MASKED : NEAP_FAIL_UNMASKED;

@@ -2,7 +2,8 @@
  *
  * Pull, never push: feed bytes, take events until next() answers 0, write out
  * what it and the senders appended to out. No I/O, no clock, no callback.
- * Event slices and fed bytes are borrowed until the next call on the session. */
+ * Fed bytes are borrowed until the next call on the session, and so are the
+ * slices of an event: until the next call on any that shares its compression. */
 
 #ifndef NEAP_PROTO_SESSION_H
 #define NEAP_PROTO_SESSION_H
@@ -12,6 +13,7 @@
 #include <stdint.h>
 
 #include "proto/buffer.h"
+#include "proto/deflate.h"
 #include "proto/frame.h"
 #include "proto/message.h"
 
@@ -31,6 +33,7 @@ typedef struct neap_event {
 /* The fields are the session's own; it is open so that it can be embedded. */
 typedef struct neap_session {
   neap_mask_source *mask; /* clients only */
+  neap_deflate *deflate;  /* NULL: not agreed on */
   uint8_t *input;         /* fed bytes still to be read, borrowed, or in held */
   size_t input_len;
   uint8_t *held;    /* paused input, NULL when there is none */
@@ -51,6 +54,9 @@ void neap_session_init(neap_session *s, enum neap_role role, size_t limit,
                        neap_mask_source *mask);
 void neap_session_release(neap_session *s);
 
+/* Takes it, before the first byte. */
+void neap_session_use_deflate(neap_session *s, neap_deflate *deflate);
+
 /* Lends the session bytes to read and to unmask in place. Only when the last
  * next() answered 0 (or nothing was fed yet). */
 void neap_session_feed(neap_session *s, uint8_t *bytes, size_t len);
@@ -70,6 +76,15 @@ int neap_session_pause(neap_session *s);
  * NEAP_ENOMEM. Nothing is appended then, and the session goes on. */
 int neap_session_send(neap_session *s, neap_buffer *out, enum neap_opcode op,
                       const void *data, size_t len);
+
+/* The same, never compressed. */
+int neap_session_send_plain(neap_session *s, neap_buffer *out,
+                            enum neap_opcode op, const void *data, size_t len);
+
+/* Whether send would try to compress a message of that length. */
+static inline bool neap_session_deflates(const neap_session *s, size_t len) {
+  return s->deflate && neap_deflate_wants(s->deflate, len);
+}
 
 /* Appends the head alone, for a server that writes the payload from where it
  * is (or a frame that many connections share). Same answers as send, but TEXT is

@@ -3,28 +3,35 @@
 #include <string.h>
 
 #include "proto/close_code.h"
+#include "proto/deflater.h"
 #include "proto/mask.h"
 #include "proto/status.h"
+
+/* The head of a frame of len bytes, with the key of a client's. */
+static int make_head(const neap_session *s, neap_frame *frame,
+                     enum neap_opcode op, size_t len) {
+  *frame = (neap_frame){
+    .length = len,
+    .opcode = (uint8_t)op,
+    .fin = true,
+    .masked = s->role == NEAP_CLIENT,
+  };
+  return frame->masked && !s->mask(frame->key) ? NEAP_EIO : NEAP_OK;
+}
 
 /* Appends the head of a frame of len bytes and makes room for more behind it.
  * Sets the key of a client's frame. */
 static int append_head(const neap_session *s, neap_buffer *out,
                        enum neap_opcode op, size_t len, size_t more,
                        uint8_t key[4]) {
-  neap_frame frame = {
-    .length = len,
-    .opcode = (uint8_t)op,
-    .fin = true,
-    .masked = s->role == NEAP_CLIENT,
-  };
+  neap_frame frame;
 
   if (more > SIZE_MAX - NEAP_FRAME_HEAD_MAX)
     return NEAP_ENOMEM;
-  if (frame.masked) {
-    if (!s->mask(key))
-      return NEAP_EIO;
-    memcpy(frame.key, key, 4);
-  }
+  if (make_head(s, &frame, op, len))
+    return NEAP_EIO;
+  if (frame.masked)
+    memcpy(key, frame.key, 4);
   if (neap_buffer_reserve(out, NEAP_FRAME_HEAD_MAX + more) < 0)
     return NEAP_ENOMEM;
   out->len += neap_frame_write(&frame, out->data + out->len);
@@ -60,6 +67,32 @@ int neap_session_append_close(neap_session *s, neap_buffer *out, uint16_t code,
   return err;
 }
 
+/* 1 when the message was appended, compressed; 0 when it would not shrink. The
+ * key comes first: what is compressed has to be sent. */
+static int append_deflated(const neap_session *s, neap_buffer *out,
+                           enum neap_opcode op, const void *data, size_t len) {
+  neap_frame frame;
+  size_t extra = NEAP_FRAME_HEAD_MAX + NEAP_DEFLATER_SLACK;
+
+  if (len > SIZE_MAX - extra || neap_buffer_reserve(out, len + extra))
+    return NEAP_ENOMEM;
+  if (make_head(s, &frame, op, len))
+    return NEAP_EIO;
+  uint8_t *head = out->data + out->len;
+  uint8_t *payload = head + NEAP_FRAME_HEAD_MAX;
+  size_t size = neap_deflate_compress(s->deflate, payload, data, len);
+  if (size == 0)
+    return 0;
+  if (frame.masked)
+    neap_mask(frame.key, 0, payload, size);
+  frame.length = size;
+  frame.rsv = NEAP_RSV1;
+  size_t head_size = neap_frame_write(&frame, head);
+  memmove(head + head_size, payload, size);
+  out->len += head_size + size;
+  return 1;
+}
+
 static int check_send(const neap_session *s, enum neap_opcode op, size_t len) {
   if (s->close_sent)
     return NEAP_ECLOSED;
@@ -70,15 +103,30 @@ static int check_send(const neap_session *s, enum neap_opcode op, size_t len) {
   return len <= NEAP_FRAME_CONTROL_MAX ? NEAP_OK : NEAP_EPROTO;
 }
 
-int neap_session_send(neap_session *s, neap_buffer *out, enum neap_opcode op,
-                      const void *data, size_t len) {
+static int send(neap_session *s, neap_buffer *out, enum neap_opcode op,
+                const void *data, size_t len, bool deflates) {
   int err = check_send(s, op, len);
 
   if (err)
     return err;
   if (op == NEAP_OP_TEXT && !neap_utf8_is_valid(data, len))
     return NEAP_EPROTO;
+  int appended = deflates ? append_deflated(s, out, op, data, len) : 0;
+  if (appended != 0)
+    return appended < 0 ? appended : NEAP_OK;
   return neap_session_append(s, out, op, data, len);
+}
+
+int neap_session_send(neap_session *s, neap_buffer *out, enum neap_opcode op,
+                      const void *data, size_t len) {
+  bool is_message = op == NEAP_OP_TEXT || op == NEAP_OP_BINARY;
+  return send(s, out, op, data, len,
+              is_message && neap_session_deflates(s, len));
+}
+
+int neap_session_send_plain(neap_session *s, neap_buffer *out,
+                            enum neap_opcode op, const void *data, size_t len) {
+  return send(s, out, op, data, len, false);
 }
 
 int neap_session_send_head(neap_session *s, neap_buffer *out,

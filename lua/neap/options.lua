@@ -37,6 +37,8 @@ local DECLARED = {
   { "deflate.takeover", "flag", false },
   { "deflate.window", "count", 15, least = 9, most = 15 },
   { "deflate.min", "size", 512 },
+  { "deflate.level", "count", 1, least = 1, most = 9 },
+  { "deflate.idle", "seconds", 0 },
   { "json", "codec", nil, app = true },
 }
 
@@ -245,14 +247,15 @@ function options.of_app(flat)
   return names
 end
 
--- Which flat options the C core takes, under which name. Compression is
--- accepted and checked above; the core does not negotiate it yet.
+-- Which flat options the C core takes, under which name.
 local CORE = {
   header = "limits.header", message = "limits.message", queue = "limits.queue",
   handshake = "timeouts.handshake", ping = "timeouts.ping", pong = "timeouts.pong",
   idle = "timeouts.idle", write = "timeouts.write", close = "timeouts.close",
   keepalive = "timeouts.keepalive", body = "timeouts.body",
-  overflow = "overflow",
+  overflow = "overflow", deflate = "deflate", takeover = "deflate.takeover",
+  window = "deflate.window", min = "deflate.min", level = "deflate.level",
+  context = "deflate.idle",
 }
 
 --- Returns the part of `flat` that neap.core's settings take.

@@ -46,7 +46,7 @@ local CALLBACKS = {
   end,
   writable = function(route, act)
     route.writable = act
-    route.message = function(conn) conn:send(("x"):rep(900000), "binary") end
+    route.message = function(conn) conn:send(("x"):rep(900000), "binary", { compress = false }) end
   end,
   timer = function(route, act)
     route.open = function(conn) conn:after(0.01, function() act(conn) end) end

@@ -8,7 +8,7 @@ local LIMIT = 256 * 1024
 -- A route with a policy; returns its connection, and the client that stops
 -- reading.
 local function stall(world, overflow, more)
-  local route, served = { overflow = overflow, limits = { queue = LIMIT } }, nil
+  local route, served = { overflow = overflow, limits = { queue = LIMIT }, deflate = false }, nil
   for name, value in pairs(more or {}) do route[name] = value end
   route.open = function(conn) served = conn end
   world:ws("/", route)

@@ -407,6 +407,6 @@ describe("a codec session's lifetime", function()
     assert.has_error(function() codec.session { role = "server", limit = -1 } end)
     assert.has_error(function() codec.session { role = "client", mask = "abc" } end)
     assert.has_error(function() codec.session { role = "server", limits = 1 } end,
-      "unknown option 'limits' (role, limit and mask are known)")
+      "unknown option 'limits' (role, limit, mask and deflate are known)")
   end)
 end)
