@@ -14,7 +14,8 @@
 
 enum { ENV = 1 };
 
-/* The bytes of the head stand behind the box; fields name places in them. */
+/* The bytes of the head stand behind its last field; fields name places in
+ * them. */
 typedef struct request_box {
   neap_peer peer;
   int slot; /* a root from its arrival until it is answered and has ended */
@@ -23,8 +24,8 @@ typedef struct request_box {
   neap_born born;
   neap_address address;
   bool is_running; /* the pipeline has not returned yet */
-  neap_http_head head;
-  char bytes[];
+  char *bytes;
+  neap_http_head head; /* no longer than its fields need */
 } request_box;
 
 static request_box *check_request(lua_State *L) {
@@ -80,12 +81,16 @@ struct arrival {
 static request_box *new_request(neap_runtime *rt, lua_State *L,
                                 const struct arrival *arrival) {
   neap_conn *conn = arrival->conn;
-  request_box *box = lua_newuserdatauv(L, sizeof *box + arrival->len, 1);
-  *box = (request_box){.peer.kind = NEAP_PEER_REQUEST,
-                       .slot = LUA_NOREF,
-                       .rt = rt,
-                       .address = conn->address,
-                       .head = *arrival->head};
+  size_t head_size = neap_http_head_size(arrival->head);
+  size_t size = offsetof(request_box, head) + head_size;
+  request_box *box = lua_newuserdatauv(L, size + arrival->len, 1);
+  memset(box, 0, offsetof(request_box, head));
+  box->peer.kind = NEAP_PEER_REQUEST;
+  box->slot = LUA_NOREF;
+  box->rt = rt;
+  box->address = conn->address;
+  box->bytes = (char *)box + size;
+  memcpy(&box->head, arrival->head, head_size);
   memcpy(box->bytes, arrival->src, arrival->len);
   luaL_setmetatable(L, CLASS);
   box->slot = neap_ref(rt, L);
@@ -175,8 +180,7 @@ int neap_request_refuse(lua_State *L) {
 /* req:check_upgrade() -> true | nil, message, status */
 static int request_check_upgrade(lua_State *L) {
   request_box *box = check_request(L);
-  char accept[NEAP_ACCEPT_LEN];
-  if (neap_handshake_check(&box->head, box->bytes, accept) == NEAP_OK) {
+  if (neap_handshake_check(&box->head, box->bytes, NULL) == NEAP_OK) {
     lua_pushboolean(L, 1);
     return 1;
   }

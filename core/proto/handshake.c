@@ -64,8 +64,7 @@ static int check_upgrade(neap_http_head *head, const char *src) {
   return NEAP_OK;
 }
 
-int neap_handshake_check(neap_http_head *head, const char *src,
-                         char accept[NEAP_ACCEPT_LEN]) {
+int neap_handshake_check(neap_http_head *head, const char *src, char *accept) {
   int err = check_upgrade(head, src);
   if (err)
     return err;
@@ -82,7 +81,8 @@ int neap_handshake_check(neap_http_head *head, const char *src,
                   "Sec-WebSocket-Key has to be 16 bytes in base64, once.");
   if (!neap_deflate_is_well_formed(head, src))
     return refuse(head, 400, "Sec-WebSocket-Extensions is malformed.");
-  neap_handshake_accept(src + key->at, accept);
+  if (accept)
+    neap_handshake_accept(src + key->at, accept);
   return NEAP_OK;
 }
 

@@ -19,10 +19,9 @@ bool neap_handshake_is_upgrade(const neap_http_head *head, const char *src);
 void neap_handshake_accept(const char key[NEAP_KEY_LEN],
                            char accept[NEAP_ACCEPT_LEN]);
 
-/* Server: NEAP_OK and the Sec-WebSocket-Accept value, or NEAP_EPROTO with
- * head->status (400, 405, 426) and head->error set. */
-int neap_handshake_check(neap_http_head *head, const char *src,
-                         char accept[NEAP_ACCEPT_LEN]);
+/* Server: NEAP_OK and the Sec-WebSocket-Accept value, unless accept is NULL; or
+ * NEAP_EPROTO with head->status (400, 405, 426) and head->error set. */
+int neap_handshake_check(neap_http_head *head, const char *src, char *accept);
 
 /* Server: appends the 101. protocol may be NULL, and is a token; extensions and
  * headers are further complete lines, each ended by CRLF, or empty. NEAP_EPROTO,

@@ -36,6 +36,12 @@ typedef struct neap_http_head {
   neap_http_field fields[NEAP_HTTP_FIELDS_MAX];
 } neap_http_head;
 
+/* How much of a head is in use: what a copy of it needs. */
+static inline size_t neap_http_head_size(const neap_http_head *head) {
+  return offsetof(neap_http_head, fields) +
+         head->field_count * sizeof head->fields[0];
+}
+
 /* Bytes used, the empty line included · 0 when src ends before the head does ·
  * NEAP_EPROTO: refused, with status (400 405 414 417 431 501 505) and error. */
 int neap_http_read_request(neap_http_head *head, const char *src, size_t len,
