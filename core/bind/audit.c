@@ -5,6 +5,7 @@
 
 #include "bind/loop.h"
 #include "bind/runtime.h"
+#include "bind/task.h"
 #include "net/audit.h"
 #include "proto/status.h"
 
@@ -66,11 +67,13 @@ static int audit(lua_State *L) {
   return 1;
 }
 
-/* core.trim(): gives back what the loop keeps for later -> how often so far */
+/* core.trim(): gives back what is kept for later -> how often so far */
 static int trim(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
   if (rt->loop == NULL)
     return neap_push_status(L, NEAP_ECLOSED);
+  neap_tasks_trim(rt);
+  neap_weak_shrink(L);
   neap_trim_now(rt->loop);
   lua_pushinteger(L, (lua_Integer)rt->loop->trim.times);
   return 1;

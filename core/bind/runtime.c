@@ -118,6 +118,28 @@ void neap_weak_clear(lua_State *L, const void *key) {
   neap_weak_set(L, key);
 }
 
+/* Leaves an empty table on the stack. */
+static void push_weak_table(lua_State *L) {
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+}
+
+void neap_weak_shrink(lua_State *L) {
+  push_weak_table(L);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &weak_key);
+  lua_pushnil(L);
+  while (lua_next(L, -2)) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -5);
+  }
+  lua_pop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &weak_key);
+}
+
 int neap_push_failure(lua_State *L, int status, const char *message) {
   luaL_pushfail(L);
   lua_pushstring(L, message);
@@ -234,17 +256,9 @@ static void init_runtime(lua_State *L, neap_runtime *rt) {
   push_main_thread(L, rt);
 }
 
-static void make_weak_table(lua_State *L) {
-  lua_newtable(L);
-  lua_createtable(L, 0, 1);
-  lua_pushliteral(L, "v");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &weak_key);
-}
-
 static neap_runtime *new_runtime(lua_State *L) {
-  make_weak_table(L);
+  push_weak_table(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &weak_key);
   neap_runtime *rt = lua_newuserdatauv(L, sizeof *rt, 0);
   init_runtime(L, rt);
   lua_createtable(L, 0, 1);

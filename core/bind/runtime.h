@@ -93,6 +93,8 @@ void neap_unref(neap_runtime *rt, int *ref);
 void neap_weak_set(lua_State *L, const void *key);
 int neap_weak_get(lua_State *L, const void *key);
 void neap_weak_clear(lua_State *L, const void *key);
+/* A table keeps the room that it once had; this makes it anew. */
+void neap_weak_shrink(lua_State *L);
 
 /* Pushes true for a status >= 0, or nil, message, code. Returns the count. */
 int neap_push_status(lua_State *L, int status);

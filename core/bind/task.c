@@ -62,6 +62,16 @@ neap_task *neap_task_take(neap_runtime *rt, lua_State *L) {
   return task;
 }
 
+void neap_tasks_trim(neap_runtime *rt) {
+  while (rt->idle) {
+    neap_task *task = rt->idle;
+    rt->idle = task->next_idle;
+    task->state = NEAP_TASK_DONE;
+    unroot(task);
+  }
+  rt->idle_count = 0;
+}
+
 /* A callback that ended without waiting goes back to the pool, its coroutine
  * too; any other is left to the collector. */
 static void retire(neap_task *task, bool ok) {

@@ -63,6 +63,9 @@ const neap_born *neap_task_born(lua_State *L, int index);
 /* A task to push a function and its arguments on, from the pool. Raises. */
 neap_task *neap_task_take(neap_runtime *rt, lua_State *L);
 
+/* Leaves the tasks of the pool to the collector. */
+void neap_tasks_trim(neap_runtime *rt);
+
 /* Runs it now (from the loop alone), or in the loop's next turn; count is the
  * number of arguments on co's stack above the function. */
 void neap_task_start(neap_task *task, int count);

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROOM_MIN = 64 };
+enum { ROOM_MIN = 1024 };
 
 static bool make_room(neap_descriptors *descriptors, int fd) {
   if (fd < descriptors->room)

@@ -68,8 +68,8 @@ end
 function audit.run(how)
   check(how)
   if how and how.collect then
-    census.take { collect = true }
     core.trim()
+    census.take { collect = true }
   end
   local result, message, code = core.audit()
   if not result then return nil, message, code end
