@@ -134,9 +134,11 @@ int neap_send_ping(lua_State *L) {
 
 /* core.close_as(conn, cause, code, reason): for the scripting layer's causes */
 int neap_close_as(lua_State *L) {
-  static const char *const names[] = {"cancelled", "drain", "error", NULL};
+  static const char *const names[] = {"cancelled", "drain", "error",
+                                      "abandoned", NULL};
   static const enum neap_cause causes[] = {NEAP_CAUSE_CANCELLED,
-                                           NEAP_CAUSE_DRAIN, NEAP_CAUSE_ERROR};
+                                           NEAP_CAUSE_DRAIN, NEAP_CAUSE_ERROR,
+                                           NEAP_CAUSE_ABANDONED};
   neap_conn_box *box = neap_conn_check(L, 1);
   int cause = luaL_checkoption(L, 2, NULL, names);
   lua_Integer code = luaL_checkinteger(L, 3);

@@ -183,11 +183,19 @@ end
 ---@param given table|nil as connect.open
 ---@return userdata|nil conn, or nil, message, code
 function connect.through(pipe, path, given)
-  local plan = connect.plan(given or {})
   local parsed = { host = "localhost", target = path }
-  local conn, message, code = upgrade.run({ pipe = pipe }, plan, parsed, plan.timeout)
+  local conn, message, code = connect.upgrade(pipe, parsed, connect.plan(given or {}))
   if not conn then return nil, message, code end
   return conn
+end
+
+--- The same for a client, which looks at the answer too.
+---@param pipe userdata
+---@param parsed table what connect.parse returned
+---@param plan table what connect.plan returned
+---@return userdata|nil conn, or nil, message, code, answer
+function connect.upgrade(pipe, parsed, plan)
+  return upgrade.run({ pipe = pipe }, plan, parsed, plan.timeout)
 end
 
 return connect

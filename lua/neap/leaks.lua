@@ -1,6 +1,7 @@
 --- Leaks: what the collector had to close, and what outlives the app.
 
 local core = require "neap.core"
+local job = require "neap.job"
 local log = require "neap.log"
 local sites = require "neap.site"
 
@@ -30,7 +31,7 @@ function leaks.age(seconds)
 end
 
 local held = {} -- id of a connection -> what its scope held
-local scopes = 0
+local dropped = 0
 
 --- Remembers what the scope of a connection that is being collected held.
 ---@param id integer
@@ -45,18 +46,31 @@ end
 
 local is_counting = false
 
---- Reports a free-standing scope that nobody closed: in the loop's next turn,
---- since what is dropped because the process ends is no leak.
----@param house table the scope whose task says it
+-- In the loop's next turn, since what is dropped because the process ends is no
+-- leak.
+local function say_of_dropped(line)
+  dropped = dropped + 1
+  if is_counting then say(line) else job.run_loose(say, line) end
+end
+
+--- Reports a client that nobody closed.
+---@param url string|nil
+---@param where string|nil
+---@param seconds number
+function leaks.client(url, where, seconds)
+  say_of_dropped(("client of %s opened at %s, open %s"):format(url or "?", where or "?",
+    leaks.age(seconds)))
+end
+
+--- Reports a free-standing scope that nobody closed.
 ---@param label string|nil
 ---@param site string|nil
 ---@param seconds number
 ---@param held_text string|nil
-function leaks.scope(house, label, site, seconds, held_text)
-  scopes = scopes + 1
+function leaks.scope(label, site, seconds, held_text)
   local line = ("scope%s opened at %s, open %s%s"):format(label and " " .. label or "", site or "?",
     leaks.age(seconds), held_text and ", held " .. held_text or "")
-  if is_counting then say(line) else house:spawn(say, line) end
+  say_of_dropped(line)
 end
 
 core.hook("abandoned", function(id, site, seconds, is_client)
@@ -67,7 +81,8 @@ core.hook("abandoned", function(id, site, seconds, is_client)
 end)
 
 local CLASSES = {
-  "listener", "conn", "timer", "task", "scope", "request", "subscription", "service",
+  "listener", "conn", "timer", "task", "scope", "request", "subscription", "service", "client",
+  "socket", "lookup",
 }
 
 local function say_alive(class, live)
@@ -94,7 +109,7 @@ function leaks.count()
   is_counting = true
   require("neap.task").run(settle)
   is_counting = false
-  local counts, leaked = core.counts(), core.abandoned() + scopes
+  local counts, leaked = core.counts(), core.abandoned() + dropped
   for _, class in ipairs(CLASSES) do
     local live = counts[class].live
     leaked = leaked + live

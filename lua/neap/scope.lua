@@ -338,7 +338,7 @@ scope_mt.__gc = function(self)
   if self.of_conn then return leaks.note_held(self.of_conn, first_held(self)) end
   if self.token then
     local age = core.now() - self.began
-    leaks.scope(scope.house, self.label_text, self.token:site(), age, first_held(self))
+    leaks.scope(self.label_text, self.token:site(), age, first_held(self))
   end
   if self.last then
     job.run_loose(closer.begin, self, { cause = "cancelled" })

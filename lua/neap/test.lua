@@ -5,6 +5,7 @@
 -- wherever the connection is cut?
 
 local apps = require "neap.app"
+local clients = require "neap.client"
 local connect = require "neap.connect"
 local core = require "neap.core"
 local scope = require "neap.scope"
@@ -108,17 +109,39 @@ function test.serve(app)
     { app = app, settings = settings, handler = handler, pipes = {}, conns = {} }, world_mt)
 end
 
+-- What the next connection goes through.
+function world_methods:pipe()
+  local pipe = core.pipe { settings = self.settings, on_request = self.handler }
+  if self.plan then pipe:cut(self.plan.how, self.plan.at) end
+  self.pipes[#self.pipes + 1] = pipe
+  return pipe
+end
+
 --- Connects to a route of the app; waits.
 ---@param path string
 ---@param options table|nil those of neap.connect
 ---@return userdata|nil conn, or nil, message, code
 function world_methods:connect(path, options)
-  local pipe = core.pipe { settings = self.settings, on_request = self.handler }
-  if self.plan then pipe:cut(self.plan.how, self.plan.at) end
-  self.pipes[#self.pipes + 1] = pipe
-  local conn, message, code = connect.through(pipe, path, options)
+  local conn, message, code = connect.through(self:pipe(), path, options)
   self.conns[#self.conns + 1] = conn
   return conn, message, code
+end
+
+--- Makes a neap.client of a route of the app: each time it connects through a
+--- new pipe in memory, and its times are the test's clock's.
+---@param path string
+---@param options table|nil those of neap.client, without url
+---@return table client
+function world_methods:client(path, options)
+  local given = { url = "ws://localhost" .. path }
+  for name, value in pairs(options or {}) do given[name] = value end
+  function given.dial(parsed, plan, on_state)
+    on_state "connecting"
+    if self.app.scope.state ~= "open" then return nil, "the app has ended", "refused" end
+    local conn, message, code, answer = connect.upgrade(self:pipe(), parsed, plan)
+    return conn, message, code, answer
+  end
+  return (clients.new(given))
 end
 
 --- Cuts every connection of the world, now.
