@@ -85,6 +85,8 @@ extern const luaL_Reg neap_conn_receive_methods[];
 void neap_request_arrived(neap_conn *conn, const neap_http_head *head,
                           const char *src, size_t len);
 void neap_request_gone(neap_conn *conn);
+void neap_request_readable(neap_conn *conn);
+void neap_request_writable(neap_conn *conn);
 
 /* dial.c: the same for a client's. */
 void neap_dial_answered(neap_conn *conn, const neap_http_head *head,

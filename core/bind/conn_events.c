@@ -190,8 +190,15 @@ static void take_messages(neap_runtime *rt, lua_State *L, void *arg) {
   }
 }
 
+static bool is_request(const neap_conn *conn) {
+  const neap_peer *peer = conn->peer;
+  return peer && peer->kind == NEAP_PEER_REQUEST;
+}
+
 static void on_readable(neap_conn *conn) {
   neap_conn_box *box = box_of(conn);
+  if (is_request(conn))
+    neap_request_readable(conn);
   if (box && neap_road(box->rt, take_messages, box) != LUA_OK)
     neap_conn_close(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
                     "out of memory", 13);
@@ -223,6 +230,8 @@ static void call_writable(neap_runtime *rt, lua_State *L, void *arg) {
 
 static void on_writable(neap_conn *conn) {
   neap_conn_box *box = box_of(conn);
+  if (is_request(conn))
+    neap_request_writable(conn);
   if (box)
     neap_road(box->rt, call_writable, box);
 }

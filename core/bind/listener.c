@@ -104,16 +104,18 @@ static int listener_close(lua_State *L) {
   return 0;
 }
 
-/* listener:drain(): it goes on accepting, but no connection outlives the answer
- * to one request, and those without one end. */
+/* listener:drain() -> how many answers are under way. It goes on accepting, but
+ * no connection outlives the answer to one request, and those without one end. */
 static int listener_drain(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
   listener_box *box = check_listener(L);
-  if (box->acceptor == NULL)
-    return 0;
-  box->acceptor->is_draining = true;
-  neap_conns_let_go(rt->loop, box->acceptor->tag);
-  return 0;
+  size_t busy = 0;
+  if (box->acceptor) {
+    box->acceptor->is_draining = true;
+    busy = neap_conns_let_go(rt->loop, box->acceptor->tag);
+  }
+  lua_pushinteger(L, (lua_Integer)busy);
+  return 1;
 }
 
 /* listener:address() -> host, port | path, nil | nil, message, code */

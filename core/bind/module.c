@@ -9,6 +9,7 @@
 #include "bind/codec_http.h"
 #include "bind/conn.h"
 #include "bind/dial.h"
+#include "bind/file.h"
 #include "bind/listener.h"
 #include "bind/lookup.h"
 #include "bind/loop.h"
@@ -42,6 +43,7 @@ int luaopen_neap_core(lua_State *L) {
   neap_bind_tls(L);
   neap_bind_listener(L);
   neap_bind_request(L);
+  neap_bind_file(L);
   neap_bind_conn(L);
   neap_bind_lookup(L);
   neap_bind_socket(L);

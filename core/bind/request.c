@@ -3,59 +3,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bind/conn.h"
 #include "bind/fields.h"
+#include "bind/request_internal.h"
 #include "bind/tls.h"
 #include "proto/deflate_offer.h"
 #include "proto/handshake.h"
 #include "proto/status.h"
 
-#define CLASS "neap.request"
-
 enum { ENV = 1 };
 
-/* The bytes of the head stand behind its last field; fields name places in
- * them. */
-typedef struct request_box {
-  neap_peer peer;
-  int slot; /* a root from its arrival until it is answered and has ended */
-  neap_conn *conn; /* NULL once answered, upgraded or gone */
-  neap_runtime *rt;
-  neap_born born;
-  neap_address address;
-  bool is_running; /* the pipeline has not returned yet */
-  char *bytes;
-  neap_http_head head; /* no longer than its fields need */
-} request_box;
-
-static request_box *check_request(lua_State *L) {
-  return luaL_checkudata(L, 1, CLASS);
+neap_request_box *neap_request_check(lua_State *L) {
+  return luaL_checkudata(L, 1, NEAP_REQUEST_CLASS);
 }
 
-static void end_request(request_box *box) {
+void neap_request_end(neap_request_box *box) {
   if (box->is_running || box->conn)
     return;
   neap_census_close(&box->rt->loop->census, &box->born);
   neap_unref(box->rt, &box->slot);
 }
 
-static void answer_500(request_box *box) {
-  static const char body[] = "internal server error\n";
-  static const char type[] = "Content-Type: text/plain; charset=utf-8\r\n";
-  neap_conn *conn = box->conn;
-  if (conn == NULL)
-    return;
+void neap_request_let_go(neap_request_box *box) {
+  box->conn->peer = NULL;
   box->conn = NULL;
-  conn->peer = NULL;
-  neap_conn_answer(conn, &(neap_http_answer){.status = 500,
-                                             .headers = type,
-                                             .headers_len = sizeof type - 1,
-                                             .body = body,
-                                             .body_len = sizeof body - 1});
+  if (box->reader)
+    neap_task_wake(box->reader, NEAP_ECLOSED);
+  if (box->writer)
+    neap_task_wake(box->writer, NEAP_ECLOSED);
 }
 
 static void request_done(neap_task *task, int status, int count) {
-  request_box *box = task->arg;
+  neap_request_box *box = task->arg;
   lua_State *L = box->rt->L;
   (void)count;
   box->is_running = false;
@@ -67,8 +45,8 @@ static void request_done(neap_task *task, int status, int count) {
     lua_remove(L, -2);
     lua_call(L, 3, 0);
   }
-  answer_500(box);
-  end_request(box);
+  neap_request_conclude(box);
+  neap_request_end(box);
 }
 
 struct arrival {
@@ -78,13 +56,13 @@ struct arrival {
   size_t len;
 };
 
-static request_box *new_request(neap_runtime *rt, lua_State *L,
-                                const struct arrival *arrival) {
+static neap_request_box *new_request(neap_runtime *rt, lua_State *L,
+                                     const struct arrival *arrival) {
   neap_conn *conn = arrival->conn;
   size_t head_size = neap_http_head_size(arrival->head);
-  size_t size = offsetof(request_box, head) + head_size;
-  request_box *box = lua_newuserdatauv(L, size + arrival->len, 1);
-  memset(box, 0, offsetof(request_box, head));
+  size_t size = offsetof(neap_request_box, head) + head_size;
+  neap_request_box *box = lua_newuserdatauv(L, size + arrival->len, 1);
+  memset(box, 0, offsetof(neap_request_box, head));
   box->peer.kind = NEAP_PEER_REQUEST;
   box->slot = LUA_NOREF;
   box->rt = rt;
@@ -92,7 +70,7 @@ static request_box *new_request(neap_runtime *rt, lua_State *L,
   box->bytes = (char *)box + size;
   memcpy(&box->head, arrival->head, head_size);
   memcpy(box->bytes, arrival->src, arrival->len);
-  luaL_setmetatable(L, CLASS);
+  luaL_setmetatable(L, NEAP_REQUEST_CLASS);
   box->slot = neap_ref(rt, L);
   box->conn = conn;
   conn->peer = box;
@@ -103,7 +81,7 @@ static request_box *new_request(neap_runtime *rt, lua_State *L,
 
 static void take_request(neap_runtime *rt, lua_State *L, void *arg) {
   const struct arrival *arrival = arg;
-  request_box *box = new_request(rt, L, arrival);
+  neap_request_box *box = new_request(rt, L, arrival);
   neap_task *task = neap_task_take(rt, L);
   lua_State *co = task->co;
   task->done = request_done;
@@ -129,57 +107,25 @@ void neap_request_arrived(neap_conn *conn, const neap_http_head *head,
 }
 
 static void call_gone(neap_runtime *rt, lua_State *L, void *arg) {
-  request_box *box = arg;
+  neap_request_box *box = arg;
   if (box->is_running && neap_push_hook(rt, L, NEAP_HOOK_REQUEST_GONE)) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, box->slot);
     lua_call(L, 1, 0);
   }
-  end_request(box);
+  neap_request_end(box);
 }
 
 void neap_request_gone(neap_conn *conn) {
-  request_box *box = conn->peer;
+  neap_request_box *box = conn->peer;
   if (box == NULL)
     return;
-  conn->peer = NULL;
-  box->conn = NULL;
+  neap_request_let_go(box);
   neap_road(box->rt, call_gone, box);
-}
-
-/* req:answer(status, reason | nil, headers, body) -> true | nil, message, code */
-static int request_answer(lua_State *L) {
-  request_box *box = check_request(L);
-  neap_conn *conn = box->conn;
-  neap_http_answer answer = {.status = (int)luaL_checkinteger(L, 2),
-                             .reason = luaL_optstring(L, 3, NULL)};
-  answer.headers = luaL_optlstring(L, 4, "", &answer.headers_len);
-  answer.body = luaL_optlstring(L, 5, "", &answer.body_len);
-  if (conn == NULL)
-    return neap_push_status(L, NEAP_ECLOSED);
-  box->conn = NULL;
-  conn->peer = NULL;
-  neap_http_span method = box->head.method;
-  answer.omits_body =
-    method.len == 4 && memcmp(box->bytes + method.at, "HEAD", 4) == 0;
-  int err = neap_conn_answer(conn, &answer);
-  end_request(box);
-  return neap_push_status(L, err);
-}
-
-/* What is sent when the listener has closed meanwhile. */
-int neap_request_refuse(lua_State *L) {
-  lua_settop(L, 1);
-  lua_pushinteger(L, 503);
-  lua_pushnil(L);
-  lua_pushliteral(L, "Retry-After: 1\r\nContent-Type: text/plain\r\n");
-  lua_pushliteral(L, "the server is going away\n");
-  request_answer(L);
-  return 0;
 }
 
 /* req:check_upgrade() -> true | nil, message, status */
 static int request_check_upgrade(lua_State *L) {
-  request_box *box = check_request(L);
+  neap_request_box *box = neap_request_check(L);
   if (neap_handshake_check(&box->head, box->bytes, NULL) == NEAP_OK) {
     lua_pushboolean(L, 1);
     return 1;
@@ -201,7 +147,7 @@ static void push_env(lua_State *L, int index) {
 }
 
 /* req.tls, of the request at index 1: made when it is first asked for. */
-static int push_tls(lua_State *L, const request_box *box) {
+static int push_tls(lua_State *L, const neap_request_box *box) {
   push_env(L, 1);
   lua_pushliteral(L, "tls");
   if (lua_rawget(L, -2) == LUA_TTABLE)
@@ -216,7 +162,7 @@ static int push_tls(lua_State *L, const request_box *box) {
 }
 
 /* Sends the 101, with the answer to the compression that was offered. */
-static int open_websocket(const request_box *box, neap_conn *conn,
+static int open_websocket(const neap_request_box *box, neap_conn *conn,
                           neap_settings *settings, neap_upgrade *upgrade) {
   neap_deflate_terms terms;
   char line[NEAP_DEFLATE_HEADER_MAX] = "";
@@ -232,7 +178,7 @@ static int open_websocket(const request_box *box, neap_conn *conn,
  * code */
 static int request_upgrade(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
-  request_box *box = check_request(L);
+  neap_request_box *box = neap_request_check(L);
   neap_route *route = neap_route_check(L, 2);
   char accept[NEAP_ACCEPT_LEN];
   neap_upgrade upgrade = {.accept = accept};
@@ -268,14 +214,14 @@ static int request_upgrade(lua_State *L) {
   return 1;
 }
 
-static void push_span(lua_State *L, const request_box *box,
+static void push_span(lua_State *L, const neap_request_box *box,
                       neap_http_span span) {
   lua_pushlstring(L, box->bytes + span.at, span.len);
 }
 
 /* req:header(name) -> value | nil; several of one name are joined by ", " */
 static int request_header(lua_State *L) {
-  request_box *box = check_request(L);
+  neap_request_box *box = neap_request_check(L);
   size_t len;
   const char *name = luaL_checklstring(L, 2, &len);
   int at = neap_http_find(&box->head, box->bytes, name, len, 0);
@@ -293,7 +239,7 @@ static int request_header(lua_State *L) {
 
 /* req:fields() -> {{name, value}, ...}, in the order that they came */
 static int request_fields(lua_State *L) {
-  request_box *box = check_request(L);
+  neap_request_box *box = neap_request_check(L);
   lua_createtable(L, box->head.field_count, 0);
   for (int i = 0; i < box->head.field_count; i++) {
     lua_createtable(L, 2, 0);
@@ -307,17 +253,18 @@ static int request_fields(lua_State *L) {
 }
 
 static int request_is_upgrade(lua_State *L) {
-  request_box *box = check_request(L);
+  neap_request_box *box = neap_request_check(L);
   lua_pushboolean(L, neap_handshake_is_upgrade(&box->head, box->bytes));
   return 1;
 }
 
 static int request_is_closed(lua_State *L) {
-  lua_pushboolean(L, check_request(L)->conn == NULL);
+  lua_pushboolean(L, neap_request_check(L)->conn == NULL);
   return 1;
 }
 
-static int push_field(lua_State *L, const request_box *box, const char *key) {
+static int push_field(lua_State *L, const neap_request_box *box,
+                      const char *key) {
   char remote[80];
   switch (neap_field_of(key)) {
     case NEAP_FIELD_METHOD: push_span(L, box, box->head.method); return 1;
@@ -336,7 +283,7 @@ static int push_field(lua_State *L, const request_box *box, const char *key) {
 
 /* A method, a field of the head, or what the script put there. */
 static int request_index(lua_State *L) {
-  request_box *box = lua_touserdata(L, 1);
+  neap_request_box *box = lua_touserdata(L, 1);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
     return 1;
@@ -350,7 +297,7 @@ static int request_index(lua_State *L) {
 }
 
 static int request_newindex(lua_State *L) {
-  check_request(L);
+  neap_request_check(L);
   push_env(L, 1);
   lua_insert(L, 2);
   lua_rawset(L, 2);
@@ -359,14 +306,14 @@ static int request_newindex(lua_State *L) {
 
 /* core.env(req) -> the table behind its fields */
 static int request_env(lua_State *L) {
-  check_request(L);
+  neap_request_check(L);
   push_env(L, 1);
   return 1;
 }
 
 /* core.set_remote(req, address, port | 0) -> true | nil, message, code */
 static int request_set_remote(lua_State *L) {
-  request_box *box = check_request(L);
+  neap_request_box *box = neap_request_check(L);
   const char *text = luaL_checkstring(L, 2);
   lua_Integer port = luaL_checkinteger(L, 3);
   luaL_argcheck(L, port >= 0 && port <= UINT16_MAX, 3, "no port");
@@ -377,7 +324,7 @@ static int request_set_remote(lua_State *L) {
 }
 
 static int request_gc(lua_State *L) {
-  request_box *box = check_request(L);
+  neap_request_box *box = neap_request_check(L);
   if (box->rt->loop == NULL)
     return 0;
   if (box->conn) {
@@ -391,17 +338,21 @@ static int request_gc(lua_State *L) {
 
 void neap_bind_request(lua_State *L) {
   static const luaL_Reg methods[] = {
-    {"answer", request_answer},       {"check_upgrade", request_check_upgrade},
+    {"answer", neap_request_answer},  {"check_upgrade", request_check_upgrade},
     {"upgrade", request_upgrade},     {"header", request_header},
     {"fields", request_fields},       {"is_upgrade", request_is_upgrade},
     {"is_closed", request_is_closed}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {
     {"__gc", request_gc}, {"__newindex", request_newindex}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {
-    {"env", request_env}, {"set_remote", request_set_remote}, {NULL, NULL}};
-  neap_class(L, CLASS, methods, metamethods);
+  static const luaL_Reg functions[] = {{"env", request_env},
+                                       {"read_body", neap_request_read},
+                                       {"set_remote", request_set_remote},
+                                       {NULL, NULL}};
+  neap_class(L, NEAP_REQUEST_CLASS, methods, metamethods);
   neap_open_class(L, "request", request_index);
   lua_pop(L, 1);
   neap_runtime_open(L);
   luaL_setfuncs(L, functions, 1);
+  neap_runtime_open(L);
+  luaL_setfuncs(L, neap_request_answers, 1);
 }

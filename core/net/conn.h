@@ -220,10 +220,9 @@ int neap_conn_read_body(neap_conn *conn, size_t limit, const uint8_t **data,
                         size_t *len);
 const char *neap_conn_body_error(const neap_conn *conn);
 
-/* No request is read behind the one that is being answered; one that waits for
- * the next request ends now. */
-void neap_conn_let_go(neap_conn *conn);
-void neap_conns_let_go(neap_loop *loop, uint32_t tag);
+/* Of a listener's connections: no request is read behind the one that is being
+ * answered, and those without one end now. Returns how many are being answered. */
+size_t neap_conns_let_go(neap_loop *loop, uint32_t tag);
 
 /* NEAP_OK · 1 queued, the socket is full · NEAP_ECLOSED, NEAP_ETOOBIG (over
  * limits.queue, nothing sent), NEAP_EOVERFLOW, NEAP_EPROTO (text not UTF-8). key

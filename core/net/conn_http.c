@@ -205,6 +205,8 @@ void neap_http_drained(neap_conn *conn) {
   neap_http *http = &conn->http;
   if (conn->state == NEAP_CONN_HEAD && http->left)
     resume_later(conn);
+  else if (conn->state == NEAP_CONN_HEAD && http->is_last)
+    neap_conn_release(conn);
   else if (conn->state != NEAP_CONN_ANSWER)
     return;
   else if (http->file)
@@ -219,21 +221,33 @@ void neap_http_release(neap_conn *conn) {
   conn->http.left = 0;
 }
 
-void neap_conn_let_go(neap_conn *conn) {
-  if (conn->is_client || conn->is_websocket || conn->state > NEAP_CONN_DISCARD)
-    return;
+static bool speaks_http(const neap_conn *conn) {
+  return !conn->is_client && !conn->is_websocket;
+}
+
+/* An answer is being made, or has not left yet. */
+static bool is_busy(const neap_conn *conn) {
+  if (conn->state == NEAP_CONN_ANSWER || conn->state == NEAP_CONN_CLOSING)
+    return true;
+  return conn->state == NEAP_CONN_HEAD && neap_conn_buffered(conn) > 0;
+}
+
+static void let_go(neap_conn *conn) {
   conn->http.is_last = true;
-  if (conn->state == NEAP_CONN_HEAD && conn->http.left == 0 &&
-      neap_conn_buffered(conn) == 0)
+  if (conn->state == NEAP_CONN_HEAD && conn->http.left == 0 && !is_busy(conn))
     neap_conn_release(conn);
 }
 
-void neap_conns_let_go(neap_loop *loop, uint32_t tag) {
+size_t neap_conns_let_go(neap_loop *loop, uint32_t tag) {
   neap_link *list = &loop->census.tally[NEAP_CLASS_STREAM].living;
+  size_t busy = 0;
   for (neap_link *l = list->next, *next; l != list; l = next) {
     neap_conn *conn = NEAP_CONTAINER(l, neap_conn, born.link);
     next = l->next;
-    if (conn->tag == tag)
-      neap_conn_let_go(conn);
+    if (conn->tag != tag || !speaks_http(conn))
+      continue;
+    busy += is_busy(conn);
+    let_go(conn);
   }
+  return busy;
 }

@@ -172,9 +172,13 @@ function methods:ws(path, given, handler)
 end
 
 local function serve_method(method)
-  return function(self, path, handler)
+  return function(self, path, given, handler)
+    if type(given) == "function" and handler == nil then given, handler = {}, given end
     site.expect(handler, "function", "the handler")
-    return (add_route(self, method, path, { handler = handler }))
+    site.expect(given, "table", "the route's options")
+    local own, message = options.parse(given, "route")
+    if not own then site.fail("%s", message) end
+    return (add_route(self, method, path, { handler = handler, options = own }))
   end
 end
 
@@ -191,10 +195,11 @@ local get_value = methods.get
 --- Answers GET on `path`; or, as every scope's, returns what the app provides
 --- under a name.
 ---@param path string a path, or a name
+---@param given table|function|nil options of the route, such as limits; or the handler
 ---@param handler function|nil
-function methods:get(path, handler)
-  local is_name = handler == nil and type(path) == "string" and path:sub(1, 1) ~= "/"
-  if not is_name then return (serve_get(self, path, handler)) end
+function methods:get(path, given, handler)
+  local is_name = given == nil and type(path) == "string" and path:sub(1, 1) ~= "/"
+  if not is_name then return (serve_get(self, path, given, handler)) end
   local value, message, code = get_value(self, path)
   return value, message, code
 end
@@ -274,7 +279,7 @@ end
 local function settle_route(route, settings_for)
   local room = route.room
   local own = options.merge(room.options, route.options or {})
-  route.origins = own.origins
+  route.origins, route.settled = own.origins, own
   if not route.handler then
     route.core = make_core_route(route, settings_for(own), room.app.scope)
   end

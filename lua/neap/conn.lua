@@ -2,6 +2,7 @@
 --- when one ends.
 
 local core = require "neap.core"
+local events = require "neap.events"
 local json = require "neap.json"
 local log = require "neap.log"
 local scope = require "neap.scope"
@@ -176,6 +177,7 @@ end)
 
 core.hook("request_gone", function(req)
   local own = rawget(core.env(req), "scope")
+  events.gone(req)
   if own then own:cancel "closed" end
 end)
 

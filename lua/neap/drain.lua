@@ -4,6 +4,7 @@
 -- the services stop, the app's scope closes what is left, and so does the loop.
 
 local core = require "neap.core"
+local events = require "neap.events"
 local log = require "neap.log"
 local scope = require "neap.scope"
 local service = require "neap.service"
@@ -111,7 +112,14 @@ end
 
 -- New ones are still accepted, and told to come back later.
 local function let_requests_go(app)
-  for _, listener in ipairs(app.listeners) do listener:drain() end
+  events.end_all()
+  local busy = 0
+  for _, listener in ipairs(app.listeners) do busy = busy + listener:drain() end
+  return busy
+end
+
+local function wait_for_answers(app)
+  while let_requests_go(app) > 0 and core.now() < app.deadline do task.sleep(LOOK_SECONDS) end
 end
 
 local function close_listeners(app)
@@ -131,6 +139,7 @@ local function run(app)
   attempt("telling connections", tell, app, conns)
   attempt("closing connections", close_in_batches, app, conns)
   attempt("waiting for connections", wait_until_closed, conns, function() return app.deadline end)
+  attempt("waiting for answers", wait_for_answers, app)
   local forced = attempt("dropping connections", drop_the_rest, conns) or 0
   attempt("closing listeners", close_listeners, app)
   local cancelled = math.max(0, live "task" - 1)

@@ -22,10 +22,18 @@ local function report_nothing(what, value)
   log.error(("%s returned %s; return an answer such as req:text(…) or next(req)"):format(what, got))
 end
 
+-- What the client has done wrong with its body, and the handler gave up for.
+local function refuse_body(fault)
+  return response.refuse(fault.status, fault.message)
+end
+
 -- Turns what `what` returned into an answer, or into a 500 that names it in the log.
-local function checked(what, value)
+local function checked(what, req, value)
   local answer = response.from(value)
   if answer then return answer end
+  local stream = value == nil and req._stream
+  if stream and stream.is_begun then return stream end
+  if value == nil and req._fault then return refuse_body(req._fault) end
   report_nothing(what, value)
   return fail_internally()
 end
@@ -34,11 +42,22 @@ local function traceback(err)
   return { message = tostring(err), trace = debug.traceback(nil, 2) }
 end
 
+-- An answer that has begun can only be cut off.
+local function break_stream(req)
+  local stream = req._stream
+  if not (stream and stream.is_begun) then return nil end
+  stream.is_broken = true
+  return stream
+end
+
 local function report_error(what, where, req, failure)
   local known = type(failure) == "table" and failure or { message = tostring(failure) }
+  local fault = req._fault
+  local is_known = fault and known.message:sub(-#fault.message) == fault.message
+  if is_known then return refuse_body(fault) end
   log.error(("error in %s: %s"):format(what, known.message),
     { at = where, remote = req.remote, trace = known.trace })
-  return fail_internally()
+  return break_stream(req) or fail_internally()
 end
 
 -- Runs one step. Its error ends here, in the log, and the middleware above it
@@ -47,7 +66,7 @@ local function guarded(what, where, run)
   return function(req, inner)
     local ok, value = xpcall(run, traceback, req, inner)
     if not ok then return report_error(what, where, req, value) end
-    return checked(what, value)
+    return checked(what, req, value)
   end
 end
 
@@ -157,9 +176,13 @@ end
 
 -- Sends what the chain answered; a wrong header shows only here.
 local function conclude(app, core, req, answer, entry)
-  if answer.status ~= 101 then return response.send(req, answer) end
+  local stream, cookies = req._stream, req._set_cookies
+  if stream and stream.is_begun and stream ~= answer then
+    error("the stream had begun: return that, or nothing", 0)
+  end
+  if answer.status ~= 101 then return response.send(req, answer, cookies) end
   if app.draining then return response.send(req, refuse_upgrade(app, entry.route, req)) end
-  local headers = response.block(rawget(answer, "headers"))
+  local headers = response.block(rawget(answer, "headers"), cookies)
   local route = entry.route
   local conn = req:upgrade(route.core, answer.data, answer.protocol, headers)
   if conn then tag.pass(req, conn) end
@@ -168,10 +191,11 @@ end
 
 local function finish(app, core, req, run, entry)
   local answer = run(req)
-  local ok, err = pcall(conclude, app, core, req, answer, entry)
+  local ok, err = xpcall(conclude, traceback, app, core, req, answer, entry)
   if ok then return end
   local label = entry and entry.route.label or "middleware"
-  log.error(("wrong answer from %s: %s"):format(label, tostring(err)))
+  log.error(("wrong answer from %s: %s"):format(label, err.message),
+    { at = entry and entry.route.where, remote = req.remote, trace = err.trace })
   response.send(req, fail_internally())
 end
 
@@ -207,7 +231,7 @@ function pipeline.compile(app, laid, core)
   local routes, env_of, env_mts = laid.router, core.env, make_env_mts(laid)
   local root_mt, find_404 = env_mts[laid.rooms[1]], make_finder_of_404(laid)
   for _, leaf in ipairs(routes.leaves) do compile_leaf(app, leaf) end
-  local root = laid.rooms[1].chain
+  local root, root_options = laid.rooms[1].chain, laid.rooms[1].options
   local bad_path = chain(root, #root, refusal(400, "the path is badly encoded"))
 
   local function dispatch(req)
@@ -221,8 +245,9 @@ function pipeline.compile(app, laid, core)
     else
       run = find_404(path)
     end
+    local route = entry and entry.route
     local env <close> = request.prepare(env_of(req), req,
-      entry and env_mts[entry.route.room] or root_mt)
+      route and env_mts[route.room] or root_mt, route and route.settled or root_options)
     if values and entry then env.params = router.params(entry, values) end
     finish(app, core, req, run, entry)
   end

@@ -3,11 +3,15 @@
 -- Most requests ask for a path and nothing else, so query, headers, cookies,
 -- ctx and the scope are made when they are first looked at.
 
+local bodies = require "neap.body"
+local cookie = require "neap.cookie"
+local events = require "neap.events"
 local json = require "neap.json"
 local response = require "neap.response"
 local router = require "neap.router"
 local scope = require "neap.scope"
 local site = require "neap.site"
+local stream = require "neap.stream"
 
 local request = {}
 
@@ -113,9 +117,10 @@ end
 ---@param env table core.env(req)
 ---@param req userdata
 ---@param env_mt table
+---@param settled table the options in force
 ---@return table env
-function request.prepare(env, req, env_mt)
-  env._req = req
+function request.prepare(env, req, env_mt, settled)
+  env._req, env._options = req, settled
   return setmetatable(env, env_mt)
 end
 
@@ -126,6 +131,8 @@ function request.finish(env)
   env._is_over = true
   local own = rawget(env, "scope")
   if own then own:close() end
+  local file = rawget(env, "_file")
+  if file then file:close() end
 end
 
 --- Returns the value of a cookie, or nil.
@@ -151,11 +158,18 @@ function methods.html(_, body, status, headers)
   return (response.new(status or 200, "text/html; charset=utf-8", body, headers))
 end
 
---- Answers with `value` as JSON.
----@param value any
----@param status integer|nil 200 by default
----@param headers table|nil
-function methods.json(_, value, status, headers)
+--- Answers with `value` as JSON. Without an argument: returns what the body of
+--- the request says in JSON, and waits for it.
+---@param ... any value, status (200 by default), headers
+---@return any answer, or the body's value; or nil, message, code
+---@return string|nil message
+---@return string|nil code
+function methods:json(...)
+  if select("#", ...) == 0 then
+    local value, message, code = bodies.read_json(self)
+    return value, message, code
+  end
+  local value, status, headers = ...
   local ok, text = pcall(json.encode, value)
   if not ok then site.fail("%s", tostring(text)) end
   return (response.new(status or 200, "application/json", text, headers))
@@ -173,6 +187,36 @@ function methods.redirect(_, location, status, headers)
   return answer
 end
 
+--- Makes an answer that is sent while it is made: with `run(stream)`, once it
+--- has passed the middleware, or by the writes of the handler itself.
+---@param status integer|fun(stream)|nil 200 by default
+---@param headers table|nil
+---@param run fun(stream)|nil its return ends the answer
+---@return table stream with write(data), which waits for room, and close()
+function methods:stream(status, headers, run)
+  if type(status) == "function" then status, headers, run = nil, nil, status end
+  site.expect(run, "function or nil", "req:stream's function")
+  return (stream.new(self, status or 200, "application/octet-stream", headers, run))
+end
+
+--- Makes an answer of server-sent events, until `run(events)` or the handler
+--- returns, or the client goes.
+---@param run fun(events)|nil
+---@return table events with send, wait_closed, close, last_id and all that a scope has
+function methods:events(run)
+  return (events.new(self, run))
+end
+
+--- Sets a cookie with the answer, whichever it will be.
+---@param name string
+---@param value string|nil nil: the client is to forget it
+---@param options table|nil max_age, path, domain, secure, http_only, same_site
+function methods:set_cookie(name, value, options)
+  local line = cookie.format(name, value, options, self.tls ~= nil)
+  local lines = self._set_cookies or {}
+  lines[#lines + 1], self._set_cookies = line, lines
+end
+
 --- Refuses the request.
 ---@param status integer 400 to 599
 ---@param message string|nil the text that the client gets; the standard phrase by default
@@ -187,6 +231,7 @@ end
 function request.install(target)
   scope.install(target, function(req) return req.scope end)
   for name, method in pairs(methods) do target[name] = method end
+  for name, method in pairs(bodies.methods) do target[name] = method end
 end
 
 return request

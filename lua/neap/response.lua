@@ -2,6 +2,7 @@
 --
 -- An answer is a plain value {status, headers, body} until the pipeline has
 -- run to its end, so middleware can look at it and add to it on the way out.
+-- Other kinds of answers have these too, and deliver themselves.
 
 local site = require "neap.site"
 local suggest = require "neap.suggest"
@@ -10,10 +11,19 @@ local response = {}
 
 local answer_mt = { __name = "neap.answer" }
 
--- The answer to an upgrade gets its headers when middleware first adds one.
+local kinds = { [answer_mt] = true }
+
+--- Makes the values with this metatable answers, too. They have a method
+--- deliver(req, block), where the block is what the headers make.
+---@param mt table
+function response.add_kind(mt)
+  kinds[mt] = true
+end
+
+-- Most answers have no header but their content type, and nobody looks at it.
 function answer_mt.__index(answer, key)
   if key ~= "headers" then return nil end
-  local headers = {}
+  local headers = { ["Content-Type"] = rawget(answer, "kind") }
   rawset(answer, key, headers)
   return headers
 end
@@ -85,8 +95,14 @@ end
 
 --- Returns `headers` as complete lines, sorted by name.
 ---@param headers table<string, string|string[]>|nil
+---@param cookies string[]|nil values of Set-Cookie
 ---@return string block raises when a header can't be sent
-function response.block(headers)
+function response.block(headers, cookies)
+  if cookies then
+    local lines = {}
+    for i, value in ipairs(cookies) do lines[i] = "Set-Cookie: " .. value .. "\r\n" end
+    return response.block(headers) .. table.concat(lines)
+  end
   if not headers or next(headers) == nil then return "" end
   local lines = each_header(headers)
   for i, line in ipairs(lines) do
@@ -113,18 +129,22 @@ end
 --- Makes an answer; raises at the script's line when a part of it is wrong.
 ---@param status integer 200 to 599
 ---@param kind string|nil the content type, unless `headers` has one
----@param body string
+---@param body string|fun(): string|nil or what makes one piece after another
 ---@param headers table<string, string|string[]>|nil
 ---@return table answer
 function response.new(status, kind, body, headers)
   check_status(status, 200, 599)
-  site.expect(body, "string", "the body")
+  if type(body) ~= "string" then site.expect(body, "string or function", "the body") end
   site.expect(headers, "table or nil", "headers")
+  local answer = { status = status, body = body, kind = kind }
+  if type(body) == "function" then answer.deliver = response.send_pieces end
+  if not headers then return setmetatable(answer, answer_mt) end
   local own = {}
-  for name, value in pairs(headers or {}) do own[name] = value end
+  for name, value in pairs(headers) do own[name] = value end
   if kind and not has_header(own, "content-type") then own["Content-Type"] = kind end
   check_headers(own)
-  return setmetatable({ status = status, headers = own, body = body }, answer_mt)
+  answer.headers = own
+  return setmetatable(answer, answer_mt)
 end
 
 --- Makes an answer of plain text.
@@ -158,7 +178,7 @@ end
 ---@param value any
 ---@return boolean
 function response.is_answer(value)
-  return getmetatable(value) == answer_mt
+  return kinds[getmetatable(value)] or false
 end
 
 local PARTS = { "status", "headers", "body" }
@@ -173,7 +193,8 @@ local function from_table(given)
 end
 
 --- Turns what a handler returned into an answer.
----@param value any an answer, a string, or a table {status, headers, body}
+---@param value any an answer, a string, or a table {status, headers, body}; a body may be
+---  a function that returns one piece after another, and nil at the end
 ---@return table|nil answer nil when the value is none of these
 function response.from(value)
   if response.is_answer(value) then return value end
@@ -182,15 +203,31 @@ function response.from(value)
   return nil
 end
 
+local line_of_kind = setmetatable({}, {
+  __index = function(lines, kind)
+    lines[kind] = response.block { ["Content-Type"] = kind }
+    return lines[kind]
+  end,
+})
+
+local function block_of(answer, cookies)
+  local headers = rawget(answer, "headers")
+  if headers or cookies then return response.block(headers or answer.headers, cookies) end
+  local kind = rawget(answer, "kind")
+  return kind and line_of_kind[kind] or ""
+end
+
 --- Sends `answer`.
 ---@param req userdata
 ---@param answer table
+---@param cookies string[]|nil values of Set-Cookie
 ---@return boolean|nil ok
 ---@return string|nil message
 ---@return string|nil code
-function response.send(req, answer)
-  local status = answer.status
-  return req:answer(status, response.reason(status), response.block(answer.headers), answer.body)
+function response.send(req, answer, cookies)
+  local status, block, deliver = answer.status, block_of(answer, cookies), answer.deliver
+  if deliver then return deliver(answer, req, block) end
+  return req:answer(status, response.reason(status), block, answer.body)
 end
 
 return response

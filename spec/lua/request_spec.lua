@@ -110,7 +110,7 @@ describe("a request", function()
     ["a status must be a whole number from 400 to 599, not 200"] = function(r)
       local _ = r:reject(200)
     end,
-    ["the body must be a string, not number"] = function(r) local _ = r:text(5) end,
+    ["the body must be a string or function, not number"] = function(r) local _ = r:text(5) end,
   } do
     it("refuses, at the script's line: " .. wanted, function()
       local ok, message = pcall(make, req)
@@ -122,6 +122,6 @@ describe("a request", function()
 
   it("names no place rather than a wrong one behind a script's tail call", function()
     local _, message = pcall(function() return req:text(5) end)
-    assert.equal("the body must be a string, not number", message)
+    assert.equal("the body must be a string or function, not number", message)
   end)
 end)
