@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/context.h"
 #include "net/http_internal.h"
 #include "net/topic.h"
 #include "proto/close_code.h"
@@ -360,6 +361,10 @@ static neap_conn *owner_of(neap_deadline *deadline,
 
 void neap_conn_on_deadline(neap_deadline *deadline,
                            enum neap_deadline_kind kind) {
+  if (kind == NEAP_DEADLINE_CONTEXT) {
+    neap_context_expire(deadline);
+    return;
+  }
   neap_conn *conn = owner_of(deadline, kind);
   switch (kind) {
     case NEAP_DEADLINE_PING: ask_for_pong(conn); break;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "net/conn_internal.h"
+#include "net/context.h"
 #include "net/hash.h"
 #include "proto/close_code.h"
 #include "proto/status.h"
@@ -171,10 +172,12 @@ struct sending {
 };
 
 static int encode(neap_conn *conn, neap_buffer *cork, const struct sending *m) {
-  return m->deflates
-           ? neap_session_send(&conn->session, cork, m->opcode, m->data, m->len)
-           : neap_session_send_plain(&conn->session, cork, m->opcode, m->data,
-                                     m->len);
+  if (!m->deflates)
+    return neap_session_send_plain(&conn->session, cork, m->opcode, m->data,
+                                   m->len);
+  int err = neap_session_send(&conn->session, cork, m->opcode, m->data, m->len);
+  neap_context_used(conn);
+  return err;
 }
 
 /* Encoded like any other, then taken out of the cork as a frame by itself. */

@@ -21,6 +21,7 @@ enum neap_deadline_kind {
   NEAP_DEADLINE_WRITE, /* no byte of the queue left */
   NEAP_DEADLINE_CLOSE,
   NEAP_DEADLINE_SHUTDOWN,
+  NEAP_DEADLINE_CONTEXT,   /* nothing was compressed for so long */
   NEAP_DEADLINE_KEEPALIVE, /* no further request */
   NEAP_DEADLINE_BODY,      /* no further byte of a request's body */
   NEAP_DEADLINE_KINDS,

@@ -7,6 +7,7 @@
 #include "net/acceptor.h"
 #include "net/balance.h"
 #include "net/conn.h"
+#include "net/context.h"
 #include "net/lookup.h"
 #include "net/pipe.h"
 #include "net/socket.h"
@@ -94,18 +95,6 @@ static void on_check(uv_check_t *uv) {
   end_turn(loop);
 }
 
-/* A context that a connection has got, or lost. */
-static void count_context(void *arg, enum neap_context context, bool born,
-                          size_t bytes) {
-  neap_loop *loop = arg;
-  enum neap_class class =
-    context == NEAP_CONTEXT_DEFLATE ? NEAP_CLASS_DEFLATE : NEAP_CLASS_INFLATE;
-  if (born)
-    neap_census_add(&loop->census, class, bytes);
-  else
-    neap_census_remove(&loop->census, class, bytes);
-}
-
 static void init_handles(neap_loop *loop) {
   uv_prepare_init(&loop->uv, &loop->prepare);
   uv_check_init(&loop->uv, &loop->check);
@@ -141,7 +130,7 @@ int neap_loop_new(neap_loop **out) {
   neap_list_init(&loop->pipes);
   loop->segments.census = &loop->census;
   loop->segments.frames = &loop->frames;
-  loop->deflate = (neap_deflate_pool){.note = count_context, .arg = loop};
+  loop->deflate = (neap_deflate_pool){.note = neap_context_count, .arg = loop};
   loop->clock_at = UINT64_MAX;
   neap_trim_init(loop);
   init_handles(loop);

@@ -65,10 +65,10 @@ void neap_deflate_pool_release(neap_deflate_pool *pool) {
 }
 
 static void note(const neap_deflate *deflate, enum neap_context context,
-                 bool born, size_t bytes) {
+                 bool born, size_t bytes, void *tied) {
   const neap_deflate_pool *pool = deflate->pool;
   if (pool->note)
-    pool->note(pool->arg, context, born, bytes);
+    pool->note(pool->arg, context, born, bytes, tied);
 }
 
 neap_deflate *neap_deflate_new(neap_deflate_pool *pool,
@@ -93,7 +93,8 @@ void neap_deflate_drop_sender(neap_deflate *deflate) {
   deflate->deflater = NULL;
   if (deflater == NULL)
     return;
-  note(deflate, NEAP_CONTEXT_DEFLATE, false, neap_deflater_size(deflater));
+  note(deflate, NEAP_CONTEXT_DEFLATE, false, neap_deflater_size(deflater),
+       *neap_deflater_tie(deflater));
   neap_deflater_free(deflater);
 }
 
@@ -105,7 +106,8 @@ static void drop_receiver(neap_deflate *deflate) {
   deflate->inflater = NULL;
   if (inflater == NULL)
     return;
-  note(deflate, NEAP_CONTEXT_INFLATE, false, neap_inflater_size(inflater));
+  note(deflate, NEAP_CONTEXT_INFLATE, false, neap_inflater_size(inflater),
+       NULL);
   if (deflate->terms.receive_takeover || shared->spare) {
     neap_inflater_free(inflater);
     return;
@@ -134,6 +136,10 @@ unsigned neap_deflate_class(const neap_deflate *deflate) {
   return (unsigned)deflate->terms.send_bits << 4 | deflate->level;
 }
 
+void **neap_deflate_tie(neap_deflate *deflate) {
+  return deflate->deflater ? neap_deflater_tie(deflate->deflater) : NULL;
+}
+
 static neap_deflater *own_deflater(neap_deflate *deflate) {
   if (deflate->deflater)
     return deflate->deflater;
@@ -141,7 +147,7 @@ static neap_deflater *own_deflater(neap_deflate *deflate) {
     neap_deflater_new(deflate->terms.send_bits, deflate->level);
   if (deflate->deflater)
     note(deflate, NEAP_CONTEXT_DEFLATE, true,
-         neap_deflater_size(deflate->deflater));
+         neap_deflater_size(deflate->deflater), NULL);
   return deflate->deflater;
 }
 
@@ -229,7 +235,7 @@ static neap_inflater *own_inflater(neap_deflate *deflate) {
   }
   if (deflate->inflater)
     note(deflate, NEAP_CONTEXT_INFLATE, true,
-         neap_inflater_size(deflate->inflater));
+         neap_inflater_size(deflate->inflater), NULL);
   return deflate->inflater;
 }
 

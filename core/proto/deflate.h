@@ -16,9 +16,10 @@
 
 enum neap_context { NEAP_CONTEXT_DEFLATE, NEAP_CONTEXT_INFLATE };
 
-/* Told when a connection gets a context of its own, and when it loses it. */
+/* Told when a connection gets a context of its own, and when it loses it, with
+ * what was tied to it. */
 typedef void neap_context_note(void *arg, enum neap_context context, bool born,
-                               size_t bytes);
+                               size_t bytes, void *tied);
 
 /* A zeroed pool is a valid one; it makes what it needs when it is needed. */
 typedef struct neap_deflate_pool {
@@ -53,7 +54,10 @@ size_t neap_deflate_compress(neap_deflate *deflate, uint8_t *dst,
  * one shares with nobody. */
 unsigned neap_deflate_class(const neap_deflate *deflate);
 
-/* Gives up the window of what was sent; the next message makes a new one. */
+/* What the caller ties to its context of what was sent; NULL: it has none. */
+void **neap_deflate_tie(neap_deflate *deflate);
+
+/* Gives up the context of what was sent; the next message makes a new one. */
 void neap_deflate_drop_sender(neap_deflate *deflate);
 
 /* -- receiving */

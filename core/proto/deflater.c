@@ -6,6 +6,7 @@
 
 struct neap_deflater {
   z_stream z;
+  void *tied;
   uint8_t bits;
 };
 
@@ -40,6 +41,10 @@ void neap_deflater_free(neap_deflater *deflater) {
 size_t neap_deflater_size(const neap_deflater *deflater) {
   return sizeof *deflater + STATE_SIZE + ((size_t)1 << (deflater->bits + 2)) +
          ((size_t)1 << (MEM_LEVEL + 9));
+}
+
+void **neap_deflater_tie(neap_deflater *deflater) {
+  return &deflater->tied;
 }
 
 void neap_deflater_reset(neap_deflater *deflater) {

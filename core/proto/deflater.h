@@ -21,6 +21,9 @@ void neap_deflater_free(neap_deflater *deflater); /* NULL is fine */
 /* The bytes that it holds. */
 size_t neap_deflater_size(const neap_deflater *deflater);
 
+/* A place for whatever its owner ties to it; NULL at first. */
+void **neap_deflater_tie(neap_deflater *deflater);
+
 /* Forgets the window: a sender may, whenever it likes. */
 void neap_deflater_reset(neap_deflater *deflater);
 
