@@ -2,6 +2,7 @@
 --- is risky.
 
 local order = require "neap.order"
+local provide = require "neap.provide"
 local risk = require "neap.risk"
 local size = require "neap.size"
 
@@ -172,6 +173,34 @@ local function print_app(write, flat)
     seconds(flat["timeouts.handshake"]), seconds(flat["timeouts.drain"])))
 end
 
+-- Values in the order of their declaration, then services in that of their start.
+local function provided_by(registry, into)
+  for _, one in ipairs(registry.list) do
+    if one.kind ~= "service" then into[#into + 1] = one end
+  end
+  for _, one in ipairs(registry.services) do into[#into + 1] = one end
+  for _, other in ipairs(registry.mounted) do provided_by(other, into) end
+  return into
+end
+
+local function print_provided(write, registry)
+  local list, width = provided_by(registry, {}), 0
+  for _, one in ipairs(list) do width = math.max(width, #one.name) end
+  if list[1] then write("\nprovides\n") end
+  for _, one in ipairs(list) do
+    write(("      %-9s  %s%s  %s\n"):format(one.kind, one.name, (" "):rep(width - #one.name),
+      one.where))
+  end
+end
+
+-- What the app provides is checked as a whole: its first fault is the one there is.
+local function find_faults(app, plan)
+  local faults = order.find(plan)
+  local ok, message = pcall(provide.check, app.scope.provides)
+  if not ok then table.insert(faults, { item = app, message = message }) end
+  return faults
+end
+
 local function dead_of(faults)
   local dead = {}
   for _, fault in ipairs(faults) do dead[fault.item] = true end
@@ -184,6 +213,7 @@ local function print_plan(write, script, plan, faults)
   local width = widest(blocks)
   print_summary(write, script, plan)
   print_app(write, plan.rooms[1].options)
+  print_provided(write, plan.rooms[1].app.scope.provides)
   for _, block in ipairs(blocks) do print_block(write, block, width) end
 end
 
@@ -200,7 +230,7 @@ function check.run(app, how)
     write("\n", verdict(1, 0), "\n")
     return 1
   end
-  local faults, risks = order.find(plan), risk.find(plan, how)
+  local faults, risks = find_faults(app, plan), risk.find(plan, how)
   print_plan(write, how.script, plan, faults)
   print_list(write, "wrong", faults)
   print_list(write, "risky", risks)

@@ -32,6 +32,11 @@ local WRONG = {
     "neap: mounted_in_itself.lua:5: an app can't be mounted in itself: the one made at "
       .. "mounted_in_itself.lua:3 holds this one already\n",
   },
+  captive = {
+    '  captive.lua:5: singleton "hub" (captive.lua:5) would capture scoped "session" '
+      .. '(captive.lua:4); ask for it with scope:factory("session") when it is needed\n',
+    "\n1 thing is wrong\n",
+  },
   misspelt_option = {
     "neap: misspelt_option.lua:4: unknown option limits.mesage; did you mean message?\n",
   },
@@ -52,6 +57,20 @@ describe("neap check", function()
       assert.equal(1, status)
     end)
   end
+
+  it("prints what is provided, and the services in the order of their start", function()
+    local output, status = check "provided"
+    assert.matches([[
+
+provides
+      singleton  pool    provided.lua:4
+      scoped     db      provided.lua:5
+      service    ticker  provided.lua:7
+      service    feed    provided.lua:6
+]], output, 1, true)
+    assert.matches("\nfine\n$", output)
+    assert.equal(0, status)
+  end)
 
   it("prints the pipeline as it will run", function()
     local output, status = check "fine"
