@@ -102,7 +102,8 @@ void neap_request_arrived(neap_conn *conn, const neap_http_head *head,
                           const char *src, size_t len) {
   neap_runtime *rt = conn->loop->peer;
   neap_road(rt, take_request, &(struct arrival){conn, head, src, len});
-  if (conn->peer == NULL && conn->state == NEAP_CONN_ANSWER)
+  if (conn->peer == NULL && conn->state == NEAP_CONN_ANSWER &&
+      conn->http.writing == NEAP_HTTP_SILENT)
     neap_conn_terminate(conn); /* no memory even for the request */
 }
 

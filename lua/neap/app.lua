@@ -17,6 +17,7 @@ local scope = require "neap.scope"
 local serve = require "neap.serve"
 local service = require "neap.service"
 local site = require "neap.site"
+local static = require "neap.static"
 local tls = require "neap.tls"
 
 require "neap.conn" -- what the core calls for each connection
@@ -206,6 +207,20 @@ end
 
 --- Answers every method that has no handler of its own on `path`.
 methods.any = serve_method "*"
+
+--- Serves the files of a directory beneath `prefix`, and none beside it.
+---@param prefix string "/", "/assets"
+---@param directory string
+---@param given table|nil cache (seconds, or a Cache-Control), index ("index.html"; false: none),
+---  precompressed (true: file.br and file.gz beside file), hidden (false: no dot files), types,
+---  headers
+---@return table app
+function methods:static(prefix, directory, given)
+  for _, each in ipairs(static.routes(prefix, directory, given)) do
+    add_route(self, "GET", each.path, each.route)
+  end
+  return self
+end
 
 --- Provides a value to `get` of the app, its connections, requests and services.
 ---@param name string
