@@ -5,7 +5,6 @@
 
 #include "bind/loop.h"
 #include "bind/runtime.h"
-#include "bind/task.h"
 #include "net/audit.h"
 #include "proto/status.h"
 
@@ -72,8 +71,7 @@ static int trim(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
   if (rt->loop == NULL)
     return neap_push_status(L, NEAP_ECLOSED);
-  neap_tasks_trim(rt);
-  neap_weak_shrink(L);
+  neap_runtime_shrink(rt, L);
   neap_trim_now(rt->loop);
   lua_pushinteger(L, (lua_Integer)rt->loop->trim.times);
   return 1;

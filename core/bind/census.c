@@ -66,7 +66,29 @@ static int token_close(lua_State *L) {
   return 0;
 }
 
-static void push_tally(lua_State *L, const neap_tally *tally, uint64_t now) {
+static bool is_of_class(const neap_born *born, enum neap_class class) {
+  if (class != NEAP_CLASS_CONN)
+    return true;
+  return NEAP_CONTAINER(born, const neap_conn, born)->is_websocket;
+}
+
+/* The first that was born and lives; a conn stands in the list of streams. */
+static const neap_born *find_oldest(const neap_census *census,
+                                    enum neap_class class) {
+  bool is_conn = class == NEAP_CLASS_CONN;
+  const neap_link *list =
+    &census->tally[is_conn ? NEAP_CLASS_STREAM : class].living;
+  for (const neap_link *l = list->next; l != list; l = l->next) {
+    const neap_born *born = NEAP_CONTAINER(l, const neap_born, link);
+    if (is_of_class(born, class))
+      return born;
+  }
+  return NULL;
+}
+
+static void push_tally(lua_State *L, const neap_census *census,
+                       enum neap_class class, uint64_t now) {
+  const neap_tally *tally = &census->tally[class];
   lua_Integer opened = (lua_Integer)tally->opened;
   lua_Integer closed = (lua_Integer)tally->closed;
   lua_createtable(L, 0, 6);
@@ -80,9 +102,9 @@ static void push_tally(lua_State *L, const neap_tally *tally, uint64_t now) {
   lua_setfield(L, -2, "peak");
   lua_pushinteger(L, (lua_Integer)tally->bytes);
   lua_setfield(L, -2, "bytes");
-  if (neap_list_is_empty(&tally->living))
+  const neap_born *oldest = find_oldest(census, class);
+  if (oldest == NULL)
     return;
-  neap_born *oldest = NEAP_CONTAINER(tally->living.next, neap_born, link);
   lua_pushnumber(L, (lua_Number)(now - oldest->at) / 1e3);
   lua_setfield(L, -2, "oldest");
 }
@@ -95,7 +117,8 @@ static int counts(lua_State *L) {
   if (rt->loop == NULL)
     return 1;
   for (int i = 0; i < NEAP_CLASS_COUNT; i++) {
-    push_tally(L, &rt->loop->census.tally[i], neap_loop_now(rt->loop));
+    push_tally(L, &rt->loop->census, (enum neap_class)i,
+               neap_loop_now(rt->loop));
     lua_setfield(L, -2, neap_class_name((enum neap_class)i));
   }
   return 1;
@@ -111,12 +134,6 @@ static void count_under(lua_State *L, uint32_t name) {
   lua_pop(L, 1);
   lua_pushinteger(L, count);
   lua_rawset(L, -3);
-}
-
-static bool is_of_class(const neap_born *born, enum neap_class class) {
-  if (class != NEAP_CLASS_CONN)
-    return true;
-  return NEAP_CONTAINER(born, const neap_conn, born)->is_websocket;
 }
 
 /* core.site(timer | task) -> "feed.lua:42" | nil */

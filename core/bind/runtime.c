@@ -198,6 +198,21 @@ static void on_starved(void *peer) {
   neap_road(peer, collect, NULL);
 }
 
+static void shrink(neap_runtime *rt, lua_State *L, void *arg) {
+  collect(rt, L, arg); /* what this finalises, */
+  neap_runtime_shrink(rt, L);
+  collect(rt, L, arg); /* this frees */
+}
+
+static void on_crowd_left(void *peer) {
+  neap_road(peer, shrink, NULL);
+}
+
+void neap_runtime_shrink(neap_runtime *rt, lua_State *L) {
+  neap_tasks_trim(rt);
+  neap_weak_shrink(L);
+}
+
 /* Lua collects as it allocates: a loop that rests would keep what was dropped
  * last, and its descriptors, until it works again. */
 static void on_rest(neap_timer *timer) {
@@ -274,6 +289,7 @@ static neap_runtime *new_runtime(lua_State *L) {
   rt->loop->peer = rt;
   rt->loop->on_turn = on_turn;
   rt->loop->on_starved = on_starved;
+  rt->loop->on_crowd_left = on_crowd_left;
   rt->loop->events = &neap_conn_events_lua;
   lua_pushliteral(L, "text");
   rt->text = luaL_ref(L, LUA_REGISTRYINDEX);

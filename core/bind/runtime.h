@@ -106,6 +106,9 @@ int neap_push_failure(lua_State *L, int status, const char *message);
 void neap_class(lua_State *L, const char *name, const luaL_Reg *methods,
                 const luaL_Reg *metamethods);
 
+/* Gives back what is kept in Lua for later. */
+void neap_runtime_shrink(neap_runtime *rt, lua_State *L);
+
 /* A collection when handles outgrow what the last one left: descriptors do not
  * wait for memory to run short. Never call with a half-made object. */
 void neap_collect_if_grown(neap_runtime *rt, lua_State *L);

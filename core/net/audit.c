@@ -9,6 +9,7 @@
 
 #include "net/acceptor.h"
 #include "net/conn.h"
+#include "net/http_internal.h"
 #include "net/lookup.h"
 #include "net/socket.h"
 #include "proto/status.h"
@@ -113,6 +114,8 @@ static void own_conns(struct audit *audit) {
   for (neap_link *l = list->next; l != list; l = l->next) {
     neap_conn *conn = NEAP_CONTAINER(l, neap_conn, born.link);
     own_descriptor(audit, conn->transport.fd, "conn", conn->id);
+    own_descriptor(audit, neap_http_file_descriptor(conn), "the file of conn",
+                   conn->id);
   }
 }
 

@@ -26,6 +26,8 @@ static neap_http_file *open_file(neap_loop *loop, int fd, uint64_t at,
   file->fd = fd;
   file->at = (off_t)at;
   file->left = len;
+  file->born.size = sizeof *file;
+  neap_descriptor_note(&loop->descriptors, fd);
   neap_census_open(&loop->census, &file->born, NEAP_CLASS_FILE,
                    neap_loop_now(loop));
   return file;
@@ -37,8 +39,14 @@ void neap_http_close_file(neap_conn *conn) {
     return;
   conn->http.file = NULL;
   neap_census_close(&conn->loop->census, &file->born);
-  close(file->fd);
+  neap_descriptor_close(&conn->loop->descriptors, file->fd);
   free(file);
+}
+
+int neap_http_file_descriptor(const neap_conn *conn) {
+  if (conn->is_websocket || conn->http.file == NULL)
+    return -1;
+  return conn->http.file->fd;
 }
 
 int neap_conn_answer_file(neap_conn *conn, const neap_http_answer *answer,

@@ -39,5 +39,7 @@ int neap_http_begin(neap_conn *conn, const neap_http_answer *answer);
 /* conn_file.c */
 void neap_http_send_file(neap_conn *conn);
 void neap_http_close_file(neap_conn *conn);
+/* That of the file that is being sent, or -1. */
+int neap_http_file_descriptor(const neap_conn *conn);
 
 #endif

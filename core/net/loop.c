@@ -206,6 +206,7 @@ static void close_all(neap_loop *loop) {
 
 void neap_loop_close(neap_loop *loop) {
   loop->on_turn = NULL;
+  loop->on_crowd_left = NULL;
   close_all(loop);
   neap_conn_bury_all(loop);
   neap_poller_close(&loop->poller);

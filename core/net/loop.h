@@ -62,11 +62,12 @@ typedef struct neap_loop {
   neap_link dead;           /* connections to be told of and freed */
 
   const struct neap_conn_events *events;
-  void *peer;                     /* the binding's */
-  bool (*on_turn)(void *peer);    /* true: there is more to do at once */
-  void (*on_starved)(void *peer); /* descriptors ran out */
-  atomic_uint_fast64_t turns;     /* for whoever watches from another thread */
-  atomic_bool is_polling;         /* until a callback calls into the binding */
+  void *peer;                        /* the binding's */
+  bool (*on_turn)(void *peer);       /* true: there is more to do at once */
+  void (*on_starved)(void *peer);    /* descriptors ran out */
+  void (*on_crowd_left)(void *peer); /* memory is about to be given back */
+  atomic_uint_fast64_t turns; /* for whoever watches from another thread */
+  atomic_bool is_polling;     /* until a callback calls into the binding */
   uint64_t last_conn_id;
   uint64_t shed;    /* connections refused for want of descriptors */
   uint64_t dropped; /* messages that full queues did not take, or gave up */

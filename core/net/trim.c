@@ -33,7 +33,10 @@ void neap_trim_at_rest(neap_loop *loop) {
 }
 
 static void on_time(neap_timer *timer) {
-  neap_trim_now(NEAP_CONTAINER(timer, neap_loop, trim.timer));
+  neap_loop *loop = NEAP_CONTAINER(timer, neap_loop, trim.timer);
+  if (loop->on_crowd_left)
+    loop->on_crowd_left(loop->peer);
+  neap_trim_now(loop);
 }
 
 void neap_trim_init(neap_loop *loop) {
@@ -42,12 +45,12 @@ void neap_trim_init(neap_loop *loop) {
   loop->trim.timer.fn = on_time;
 }
 
-/* Half of a crowd has left: once the rest of those who leave had time to. */
+/* Most of a crowd has left: once the rest of those who leave had time to. */
 void neap_trim_note(neap_loop *loop) {
   uint64_t live = count_streams(loop);
   if (live > loop->trim.most)
     loop->trim.most = live;
-  if (loop->trim.most >= CROWD && live <= loop->trim.most / 2 &&
+  if (loop->trim.most >= CROWD && live <= loop->trim.most / 4 &&
       !neap_timer_is_waiting(&loop->trim.timer))
     neap_loop_start_timer(loop, &loop->trim.timer, AFTER_MS);
 }

@@ -26,7 +26,8 @@ local PAGES = {
   end,
   ["/census"] = function()
     local now = census()
-    return 200, JSON, json.encode { classes = now.classes, dropped = now.dropped }
+    return 200, JSON, json.encode { classes = now.classes, dropped = now.dropped,
+      abandoned = now.abandoned, shed = now.shed }
   end,
 }
 

@@ -15,7 +15,8 @@ local result_mt = { __index = function(result, class) return rawget(result, "cla
 --- Counts. result.classes.conn.live and result.conn.live are the same.
 ---@param how table|nil {collect = true} runs a full garbage collection first
 ---@return table result {classes = {conn = {opened, closed, live, peak, bytes, oldest, sites}},
----dropped = messages that slow readers never got}
+---dropped = messages that slow readers never got, abandoned = what the collector had to close,
+---shed = connections refused for want of descriptors}
 function census.take(how)
   if how and how.collect then
     collectgarbage()
@@ -24,20 +25,33 @@ function census.take(how)
   local classes = core.counts()
   for _, class in ipairs(SITED) do classes[class].sites = core.born(class) end
   classes.scope.labels = core.born("scope", true)
-  return setmetatable({ classes = classes, dropped = core.dropped() }, result_mt)
+  local abandoned, shed = core.abandoned()
+  return setmetatable({ classes = classes, dropped = core.dropped(), abandoned = abandoned,
+    shed = shed }, result_mt)
+end
+
+-- A connection that a route serves was made by no line, but by "ws /feed".
+local function kind_of(by, name)
+  return by == "site" and name:find "^%l+ /" and "route" or by
 end
 
 local function compare(grown, class, by, before, after)
   for name, count in pairs(after or {}) do
     local more = count - (before and before[name] or 0)
-    if more > 0 then grown[#grown + 1] = { class = class, [by] = name, more = more } end
+    if more > 0 then
+      grown[#grown + 1] = { class = class, [kind_of(by, name)] = name, more = more }
+    end
   end
+end
+
+local function origin_of(one)
+  return one.site or one.route or one.label
 end
 
 local function sum(list, class)
   local total = 0
   for _, one in ipairs(list) do
-    if one.class == class and one.site then total = total + one.more end
+    if one.class == class and not one.label then total = total + one.more end
   end
   return total
 end
@@ -46,7 +60,7 @@ local diff_mt = {
   __tostring = function(grown)
     local lines = {}
     for i, one in ipairs(grown) do
-      local from = one.site and " from " .. one.site or one.label and " labelled " .. one.label
+      local from = origin_of(one) and (one.label and " labelled " or " from ") .. origin_of(one)
       lines[i] = ("%s +%d%s"):format(one.class, one.more, from or "")
     end
     return table.concat(lines, "\n")
@@ -56,7 +70,7 @@ local diff_mt = {
 --- Names what lives in `after` and did not in `before`.
 ---@param before table a census
 ---@param after table a later one
----@return table[] grown {class, site or label, more}; tostring gives a line for each
+---@return table[] grown {class, site, route or label, more}; tostring gives a line for each
 function census.diff(before, after)
   local grown = {}
   for class, tally in pairs(after.classes) do
@@ -68,7 +82,7 @@ function census.diff(before, after)
   end
   table.sort(grown, function(a, b)
     if a.class ~= b.class then return a.class < b.class end
-    return tostring(a.site or a.label) < tostring(b.site or b.label)
+    return tostring(origin_of(a)) < tostring(origin_of(b))
   end)
   return setmetatable(grown, diff_mt)
 end
