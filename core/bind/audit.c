@@ -6,6 +6,7 @@
 #include "bind/loop.h"
 #include "bind/runtime.h"
 #include "net/audit.h"
+#include "net/worker.h"
 #include "proto/status.h"
 
 /* Differences are gathered in C: an audit in the midst of which a finaliser ran
@@ -52,13 +53,15 @@ static void push_audit(lua_State *L, const neap_audit *audit,
  * "a difference in words", ...} | nil, message, code */
 static int audit(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
-  uv_handle_t *own[NEAP_SIGNALS];
+  uv_handle_t *own[NEAP_SIGNALS + 1];
   neap_audit result;
   if (rt->loop == NULL)
     return neap_push_status(L, NEAP_ECLOSED);
   struct findings *findings = lua_newuserdatauv(L, sizeof *findings, 0);
   findings->count = 0;
   size_t count = neap_signals_handles(rt, own);
+  if (rt->loop->worker)
+    own[count++] = (uv_handle_t *)&rt->loop->worker->async;
   int err = neap_audit_run(&result, rt->loop, own, count, gather, findings);
   if (err)
     return neap_push_status(L, err);

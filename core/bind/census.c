@@ -5,6 +5,7 @@
 #include "bind/task.h"
 #include "bind/timer.h"
 #include "net/conn.h"
+#include "net/worker.h"
 #include "proto/status.h"
 
 #define TOKEN "neap.token"
@@ -72,56 +73,43 @@ static bool is_of_class(const neap_born *born, enum neap_class class) {
   return NEAP_CONTAINER(born, const neap_conn, born)->is_websocket;
 }
 
-/* The first that was born and lives; a conn stands in the list of streams. */
-static const neap_born *find_oldest(const neap_census *census,
-                                    enum neap_class class) {
-  bool is_conn = class == NEAP_CLASS_CONN;
-  const neap_link *list =
-    &census->tally[is_conn ? NEAP_CLASS_STREAM : class].living;
-  for (const neap_link *l = list->next; l != list; l = l->next) {
-    const neap_born *born = NEAP_CONTAINER(l, const neap_born, link);
-    if (is_of_class(born, class))
-      return born;
-  }
-  return NULL;
-}
-
-static void push_tally(lua_State *L, const neap_census *census,
-                       enum neap_class class, uint64_t now) {
-  const neap_tally *tally = &census->tally[class];
-  lua_Integer opened = (lua_Integer)tally->opened;
-  lua_Integer closed = (lua_Integer)tally->closed;
+static void push_count(lua_State *L, const neap_count *count, uint64_t now) {
   lua_createtable(L, 0, 6);
-  lua_pushinteger(L, opened);
+  lua_pushinteger(L, (lua_Integer)count->opened);
   lua_setfield(L, -2, "opened");
-  lua_pushinteger(L, closed);
+  lua_pushinteger(L, (lua_Integer)count->closed);
   lua_setfield(L, -2, "closed");
-  lua_pushinteger(L, opened - closed);
+  lua_pushinteger(L, (lua_Integer)(count->opened - count->closed));
   lua_setfield(L, -2, "live");
-  lua_pushinteger(L, (lua_Integer)tally->peak);
+  lua_pushinteger(L, (lua_Integer)count->peak);
   lua_setfield(L, -2, "peak");
-  lua_pushinteger(L, (lua_Integer)tally->bytes);
+  lua_pushinteger(L, (lua_Integer)count->bytes);
   lua_setfield(L, -2, "bytes");
-  const neap_born *oldest = find_oldest(census, class);
-  if (oldest == NULL)
+  if (count->at == 0)
     return;
-  lua_pushnumber(L, (lua_Number)(now - oldest->at) / 1e3);
+  lua_pushnumber(L, now > count->at ? (lua_Number)(now - count->at) / 1e3 : 0);
   lua_setfield(L, -2, "oldest");
 }
 
-/* core.counts() -> {class = {opened=, closed=, live=, peak=, bytes=, oldest=}}
- */
+/* core.counts([of_process]) -> {class = {opened=, closed=, live=, peak=, bytes=,
+ * oldest=}}, messages dropped, connections abandoned, and shed; of this worker,
+ * or of all together */
 static int counts(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
+  neap_counts counts;
+  bool of_process = lua_toboolean(L, 1);
   lua_newtable(L);
   if (rt->loop == NULL)
     return 1;
+  neap_worker_sum(&counts, rt->loop, of_process);
   for (int i = 0; i < NEAP_CLASS_COUNT; i++) {
-    push_tally(L, &rt->loop->census, (enum neap_class)i,
-               neap_loop_now(rt->loop));
+    push_count(L, &counts.classes[i], neap_loop_now(rt->loop));
     lua_setfield(L, -2, neap_class_name((enum neap_class)i));
   }
-  return 1;
+  lua_pushinteger(L, (lua_Integer)counts.dropped);
+  lua_pushinteger(L, (lua_Integer)counts.abandoned);
+  lua_pushinteger(L, (lua_Integer)counts.shed);
+  return 4;
 }
 
 static void count_under(lua_State *L, uint32_t name) {
@@ -166,17 +154,10 @@ static int born(lua_State *L) {
   return 1;
 }
 
-/* core.dropped() -> messages that slow readers never got */
-static int dropped(lua_State *L) {
-  neap_runtime *rt = neap_runtime_of(L);
-  lua_pushinteger(L, rt->loop ? (lua_Integer)rt->loop->dropped : 0);
-  return 1;
-}
-
 /* core.abandoned() -> how many the collector had to close, shed connections */
 static int abandoned(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
-  lua_pushinteger(L, (lua_Integer)rt->abandoned);
+  lua_pushinteger(L, rt->loop ? (lua_Integer)rt->loop->abandoned : 0);
   lua_pushinteger(L, rt->loop ? (lua_Integer)rt->loop->shed : 0);
   return 2;
 }
@@ -190,8 +171,7 @@ void neap_bind_census(lua_State *L) {
     {"__gc", token_close}, {"__close", token_close}, {NULL, NULL}};
   static const luaL_Reg functions[] = {
     {"token", token_new}, {"counts", counts},       {"born", born},
-    {"site", site_of},    {"abandoned", abandoned}, {"dropped", dropped},
-    {NULL, NULL}};
+    {"site", site_of},    {"abandoned", abandoned}, {NULL, NULL}};
   neap_class(L, TOKEN, methods, metamethods);
   lua_pop(L, 1);
   neap_runtime_open(L);

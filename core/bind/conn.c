@@ -233,6 +233,23 @@ static int has_room(lua_State *L) {
   return 1;
 }
 
+static void push_handle(lua_State *L, neap_conn_box *box) {
+  if (box->slot != LUA_NOREF)
+    lua_rawgeti(L, LUA_REGISTRYINDEX, box->slot);
+  else
+    neap_weak_get(L, box);
+}
+
+int neap_conn_push_by_id(lua_State *L, neap_runtime *rt, uint64_t id) {
+  neap_conn *conn = neap_conn_find(rt->loop, id);
+  neap_conn_box *box = conn ? conn->peer : NULL;
+  if (box == NULL || box->peer.kind != NEAP_PEER_CONN ||
+      conn->state != NEAP_CONN_OPEN)
+    return 0;
+  push_handle(L, box);
+  return 1;
+}
+
 static int conns_next(lua_State *L) {
   lua_Integer i = luaL_checkinteger(L, lua_upvalueindex(2)) + 1;
   lua_pushinteger(L, i);
@@ -255,10 +272,7 @@ static int conns(lua_State *L) {
       if (box == NULL || box->peer.kind != NEAP_PEER_CONN ||
           conn->state < NEAP_CONN_OPEN || conn->state > last)
         continue;
-      if (box->slot != LUA_NOREF)
-        lua_rawgeti(L, LUA_REGISTRYINDEX, box->slot);
-      else
-        neap_weak_get(L, box);
+      push_handle(L, box);
       lua_rawseti(L, -2, ++count);
     }
   }

@@ -74,6 +74,15 @@ int neap_publish(lua_State *L);
 int neap_send_ping(lua_State *L);
 int neap_close_as(lua_State *L);
 
+/* What a script gives to close: a code that may be sent (0: none), and what of a
+ * reason fits. */
+uint16_t neap_sendable_code(lua_Integer code);
+size_t neap_fitting_reason(const char *reason, size_t len);
+
+/* Pushes the handle of an open connection of this loop, or nothing; returns how
+ * many. */
+int neap_conn_push_by_id(lua_State *L, neap_runtime *rt, uint64_t id);
+
 #define NEAP_NOT_UTF8_TEXT "text is not UTF-8: send it as \"binary\""
 
 /* Of the files that are named for them. */

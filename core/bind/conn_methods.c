@@ -55,7 +55,7 @@ static int conn_binary(lua_State *L) {
 }
 
 /* A code that may not be sent, 1006 of another connection say, still closes. */
-static uint16_t sendable(lua_Integer code) {
+uint16_t neap_sendable_code(lua_Integer code) {
   if (code >= 0 && code <= UINT16_MAX &&
       neap_close_code_is_valid((unsigned)code))
     return (uint16_t)code;
@@ -63,7 +63,7 @@ static uint16_t sendable(lua_Integer code) {
 }
 
 /* What fits of a reason, never half a character. */
-static size_t fitting(const char *reason, size_t len) {
+size_t neap_fitting_reason(const char *reason, size_t len) {
   if (len > NEAP_CLOSE_REASON_MAX) {
     len = NEAP_CLOSE_REASON_MAX;
     while (len > 0 && ((uint8_t)reason[len] & 0xC0) == 0x80)
@@ -75,12 +75,12 @@ static size_t fitting(const char *reason, size_t len) {
 /* conn:close([code [, reason]]); never fails */
 static int conn_close(lua_State *L) {
   neap_conn_box *box = neap_conn_check(L, 1);
-  uint16_t code = sendable(luaL_optinteger(L, 2, NEAP_CLOSE_NORMAL));
+  uint16_t code = neap_sendable_code(luaL_optinteger(L, 2, NEAP_CLOSE_NORMAL));
   size_t len;
   const char *reason = luaL_optlstring(L, 3, "", &len);
   if (box->conn)
     neap_conn_close(box->conn, NEAP_CAUSE_CLOSED, NEAP_BY_LOCAL, code, reason,
-                    code ? fitting(reason, len) : 0);
+                    code ? neap_fitting_reason(reason, len) : 0);
   return 0;
 }
 

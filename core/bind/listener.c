@@ -1,5 +1,6 @@
 #include "bind/listener.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "bind/route.h"
@@ -23,6 +24,14 @@ static listener_box *check_listener(lua_State *L) {
   return luaL_checkudata(L, 1, CLASS);
 }
 
+static enum neap_sharing sharing_field(lua_State *L) {
+  static const char *const names[] = {"alone", "first", "other", NULL};
+  lua_getfield(L, 1, "sharing");
+  int choice = luaL_checkoption(L, -1, "alone", names);
+  lua_pop(L, 1);
+  return (enum neap_sharing)choice;
+}
+
 static int open_acceptor(lua_State *L, neap_acceptor **out, neap_loop *loop,
                          neap_settings *settings, char *detail, size_t size) {
   lua_getfield(L, 1, "path");
@@ -38,7 +47,8 @@ static int open_acceptor(lua_State *L, neap_acceptor **out, neap_loop *loop,
   lua_Integer port = luaL_checkinteger(L, -1);
   luaL_argcheck(L, port >= 0 && port <= 65535, 1, "port is not 0 to 65535");
   return neap_acceptor_open_tcp(out, loop, luaL_checkstring(L, -2),
-                                (uint16_t)port, settings, detail, size);
+                                (uint16_t)port, sharing_field(L), settings,
+                                detail, size);
 }
 
 void neap_listener_set_handler(lua_State *L, neap_runtime *rt, uint32_t tag) {
@@ -48,7 +58,7 @@ void neap_listener_set_handler(lua_State *L, neap_runtime *rt, uint32_t tag) {
   lua_pop(L, 1);
 }
 
-/* core.listen{host=, port= | path= | fd=, settings=, on_request=, tls=}
+/* core.listen{host=, port=, sharing= | path= | fd=, settings=, on_request=, tls=}
  * -> listener | nil, message, code */
 static int listen_new(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
@@ -165,6 +175,16 @@ static int listener_set_tls(lua_State *L) {
   return neap_push_status(L, NEAP_OK);
 }
 
+/* listener:dup() -> a descriptor of the same socket, for another worker */
+static int listener_dup(lua_State *L) {
+  listener_box *box = check_listener(L);
+  int fd = box->acceptor ? fcntl(box->acceptor->fd, F_DUPFD_CLOEXEC, 0) : -1;
+  if (fd < 0)
+    return neap_push_status(L, box->acceptor ? NEAP_EIO : NEAP_ECLOSED);
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
 static int listener_tostring(lua_State *L) {
   listener_box *box = check_listener(L);
   lua_pushfstring(L, box->acceptor ? CLASS ": %p" : CLASS " (closed)", box);
@@ -172,13 +192,11 @@ static int listener_tostring(lua_State *L) {
 }
 
 void neap_bind_listener(lua_State *L) {
-  static const luaL_Reg methods[] = {{"close", listener_close},
-                                     {"address", listener_address},
-                                     {"drain", listener_drain},
-                                     {"set_tls", listener_set_tls},
-                                     {"hold", listener_hold},
-                                     {"accept", listener_accept},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+    {"close", listener_close},     {"address", listener_address},
+    {"dup", listener_dup},         {"drain", listener_drain},
+    {"set_tls", listener_set_tls}, {"hold", listener_hold},
+    {"accept", listener_accept},   {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__gc", listener_close},
                                          {"__close", listener_close},
                                          {"__tostring", listener_tostring},

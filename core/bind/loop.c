@@ -8,6 +8,7 @@
 #include "bind/conn.h"
 #include "bind/runtime.h"
 #include "bind/watchdog.h"
+#include "net/worker.h"
 #include "proto/status.h"
 
 struct neap_signals {
@@ -107,18 +108,10 @@ static uint64_t opt_ms(lua_State *L, int index, lua_Number otherwise) {
   return (uint64_t)(luaL_optnumber(L, index, otherwise) * 1e3);
 }
 
-/* core.watch_signals(on [, cancel [, turn]]): while on, INT, TERM and HUP call the
- * signal hook; a second INT or TERM ends the process with 130. Once asked to
- * stop, a turn that lasts over cancel seconds is interrupted; one that lasts
- * over turn seconds is reported at any time */
-static int watch_signals(lua_State *L) {
-  neap_runtime *rt = neap_runtime_of(L);
-  neap_signals_close(rt);
-  if (!lua_toboolean(L, 1) || rt->loop == NULL)
-    return 0;
+static int open_signals(neap_runtime *rt) {
   struct neap_signals *signals = calloc(1, sizeof *signals);
   if (signals == NULL)
-    return neap_push_status(L, NEAP_ENOMEM);
+    return NEAP_ENOMEM;
   *signals = (struct neap_signals){.rt = rt, .open = NEAP_SIGNALS};
   for (int i = 0; i < NEAP_SIGNALS; i++) {
     uv_signal_init(&rt->loop->uv, &signals->handles[i]);
@@ -127,7 +120,25 @@ static int watch_signals(lua_State *L) {
     uv_unref((uv_handle_t *)&signals->handles[i]);
   }
   rt->signals = signals;
-  rt->watchdog = neap_watchdog_start(rt, opt_ms(L, 2, 1), opt_ms(L, 3, 5));
+  return NEAP_OK;
+}
+
+/* core.watch_signals(on [, cancel [, turn]]): while on, INT, TERM and HUP call the
+ * signal hook; a second INT or TERM ends the process with 130. Once asked to
+ * stop, a turn that lasts over cancel seconds is interrupted; one that lasts
+ * over turn seconds is reported at any time. Of several workers the first has
+ * the signals */
+static int watch_signals(lua_State *L) {
+  neap_runtime *rt = neap_runtime_of(L);
+  neap_signals_close(rt);
+  if (!lua_toboolean(L, 1) || rt->loop == NULL)
+    return 0;
+  const neap_worker *worker = rt->loop->worker;
+  bool has_signals = worker == NULL || worker->index == 1;
+  if (has_signals && open_signals(rt))
+    return neap_push_status(L, NEAP_ENOMEM);
+  rt->watchdog =
+    neap_watchdog_start(rt, opt_ms(L, 2, 1), opt_ms(L, 3, 5), has_signals);
   return 0;
 }
 

@@ -23,8 +23,7 @@
 #include "bind/task.h"
 #include "bind/timer.h"
 #include "bind/tls.h"
-
-int luaopen_neap_core(lua_State *L);
+#include "bind/worker.h"
 
 int luaopen_neap_core(lua_State *L) {
   luaL_checkversion(L);
@@ -45,6 +44,7 @@ int luaopen_neap_core(lua_State *L) {
   neap_bind_request(L);
   neap_bind_file(L);
   neap_bind_conn(L);
+  neap_bind_worker(L);
   neap_bind_lookup(L);
   neap_bind_socket(L);
   neap_bind_dial(L);

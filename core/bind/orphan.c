@@ -13,7 +13,7 @@ typedef struct neap_orphan {
 } neap_orphan;
 
 void neap_orphan_note(neap_runtime *rt, const neap_conn *conn) {
-  rt->abandoned++;
+  rt->loop->abandoned++;
   neap_orphan *orphan = malloc(sizeof *orphan);
   if (orphan == NULL)
     return; /* it is counted all the same */

@@ -6,6 +6,7 @@
 #include "bind/orphan.h"
 #include "bind/running.h"
 #include "bind/task.h"
+#include "bind/worker.h"
 #include "net/trim.h"
 #include "proto/status.h"
 
@@ -252,6 +253,7 @@ static int close_runtime(lua_State *L) {
   neap_signals_close(rt);
   neap_loop_close(rt->loop);
   rt->loop = NULL;
+  neap_workers_forget(rt);
   return 0;
 }
 
@@ -291,6 +293,7 @@ static neap_runtime *new_runtime(lua_State *L) {
   rt->loop->on_starved = on_starved;
   rt->loop->on_crowd_left = on_crowd_left;
   rt->loop->events = &neap_conn_events_lua;
+  neap_worker_adopt(rt, L);
   lua_pushliteral(L, "text");
   rt->text = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushliteral(L, "binary");

@@ -18,20 +18,22 @@
 
 struct neap_runner;
 struct neap_task;
+struct neap_threads;
 
 /* Lua functions that the scripting layer gives to the core, by name. */
-#define NEAP_HOOK_MAP(X)                                              \
-  X(ADOPT, "adopt")                 /* (owner, task): it waits */     \
-  X(TASK_END, "task_end")           /* (task, ok, err, trace) */      \
-  X(CONN_CLOSED, "conn_closed")     /* (conn, why, close handler) */  \
-  X(CONN_ERROR, "conn_error")       /* (conn, err, trace, handler) */ \
-  X(CONN_WRITABLE, "conn_writable") /* (conn, handler) */             \
-  X(CONN_PONG, "conn_pong")         /* (conn, payload) */             \
-  X(REQUEST_ERROR, "request_error") /* (req, err, trace) */           \
-  X(REQUEST_GONE, "request_gone")   /* (req) */                       \
-  X(INSECURE, "insecure")           /* (remote, fault): no TLS */     \
-  X(ABANDONED, "abandoned")         /* (id, site, age, is_client) */  \
-  X(ERROR, "error")                 /* (message): nobody else's */    \
+#define NEAP_HOOK_MAP(X)                                                      \
+  X(ADOPT, "adopt")                 /* (owner, task): it waits */             \
+  X(TASK_END, "task_end")           /* (task, ok, err, trace) */              \
+  X(CONN_CLOSED, "conn_closed")     /* (conn, why, close handler) */          \
+  X(CONN_ERROR, "conn_error")       /* (conn, err, trace, handler) */         \
+  X(CONN_WRITABLE, "conn_writable") /* (conn, handler) */                     \
+  X(CONN_PONG, "conn_pong")         /* (conn, payload) */                     \
+  X(REQUEST_ERROR, "request_error") /* (req, err, trace) */                   \
+  X(REQUEST_GONE, "request_gone")   /* (req) */                               \
+  X(INSECURE, "insecure")           /* (remote, fault): no TLS */             \
+  X(ABANDONED, "abandoned")         /* (id, site, age, is_client) */          \
+  X(ERROR, "error")                 /* (message): nobody else's */            \
+  X(MAIL, "mail")                   /* (worker, text): from another worker */ \
   X(SIGNAL, "signal")               /* (name) */
 
 enum neap_hook {
@@ -65,8 +67,8 @@ typedef struct neap_runtime {
   volatile bool is_hooked; /* the watchdog has set a hook */
   struct neap_watchdog *watchdog;
   struct neap_signals *signals;
-  uint64_t abandoned;
-  struct neap_orphan *orphans; /* connections to report as abandoned */
+  struct neap_threads *threads; /* of worker 1: those of the others */
+  struct neap_orphan *orphans;  /* connections to report as abandoned */
 } neap_runtime;
 
 /* Every function and metamethod of the core has the runtime as upvalue 1. */

@@ -25,16 +25,26 @@ struct neap_watchdog {
   uint64_t cancel;
   uint64_t turn;
   atomic_bool is_over;
-  atomic_bool is_stopping; /* a stop was asked for */
   atomic_int errand;
+  bool has_signals;
   struct sigaction old_int; /* libuv's */
   struct sigaction old_term;
-  struct sigaction old_nudge;
 };
 
-/* Signals are the process's: one loop at a time has them. */
-static neap_watchdog *volatile on_duty;
-static volatile sig_atomic_t stops;
+/* A thread's own: a nudge is for the loop of the thread that gets it. */
+static _Thread_local neap_watchdog *on_duty;
+
+/* Signals are the process's: one loop at a time has them, and all hear of the
+ * stop. */
+static neap_watchdog *_Atomic listener;
+static atomic_int stops;
+
+/* How many have the handler of the nudge in use. */
+static struct {
+  pthread_mutex_t lock;
+  int count;
+  struct sigaction old;
+} nudged = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static uint64_t now_ms(void) {
   struct timespec t;
@@ -105,12 +115,11 @@ static void on_nudge(int number) {
 
 /* The first goes on to libuv; a second one ends the process at once. */
 static void on_stop(int number) {
-  neap_watchdog *watchdog = on_duty;
-  if (++stops > 1)
+  neap_watchdog *watchdog = atomic_load(&listener);
+  if (atomic_fetch_add(&stops, 1) > 0)
     _exit(130);
   if (watchdog == NULL)
     return;
-  atomic_store(&watchdog->is_stopping, true);
   sem_post(&watchdog->wake);
   struct sigaction *old =
     number == SIGINT ? &watchdog->old_int : &watchdog->old_term;
@@ -128,7 +137,7 @@ void neap_watchdog_calm(neap_runtime *rt, lua_State *co) {
 /* ---- on the watchdog's thread */
 
 static void rest(neap_watchdog *watchdog) {
-  bool hurries = atomic_load(&watchdog->is_stopping);
+  bool hurries = atomic_load(&stops) > 0;
   long ms = hurries ? HURRY_MS : LOOK_MS;
   struct timespec until;
   clock_gettime(CLOCK_REALTIME, &until);
@@ -163,7 +172,7 @@ static void look(neap_watchdog *watchdog, struct sight *sight) {
   }
   uint64_t lasted = now - sight->since;
   uint64_t patience = watchdog->cancel * (uint64_t)(sight->interrupts + 1);
-  if (atomic_load(&watchdog->is_stopping) && lasted >= patience) {
+  if (atomic_load(&stops) > 0 && lasted >= patience) {
     nudge(watchdog, sight->interrupts++ ? INSIST : INTERRUPT);
   } else if (watchdog->turn && lasted >= watchdog->turn &&
              !sight->is_reported) {
@@ -191,20 +200,42 @@ static bool start_thread(neap_watchdog *watchdog) {
   return err == 0;
 }
 
-static void catch_signals(neap_watchdog *watchdog) {
-  struct sigaction stop = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
+static void catch_nudges(void) {
   struct sigaction turn = {.sa_handler = on_nudge, .sa_flags = SA_RESTART};
-  sigfillset(&stop.sa_mask);
   sigfillset(&turn.sa_mask);
-  on_duty = watchdog;
-  stops = 0;
+  pthread_mutex_lock(&nudged.lock);
+  if (nudged.count++ == 0)
+    sigaction(NUDGE, &turn, &nudged.old);
+  pthread_mutex_unlock(&nudged.lock);
+}
+
+static void leave_nudges(void) {
+  pthread_mutex_lock(&nudged.lock);
+  if (--nudged.count == 0)
+    sigaction(NUDGE, &nudged.old, NULL);
+  pthread_mutex_unlock(&nudged.lock);
+}
+
+static void catch_stops(neap_watchdog *watchdog) {
+  struct sigaction stop = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
+  sigfillset(&stop.sa_mask);
+  watchdog->has_signals = true;
+  atomic_store(&stops, 0);
+  atomic_store(&listener, watchdog);
   sigaction(SIGINT, &stop, &watchdog->old_int);
   sigaction(SIGTERM, &stop, &watchdog->old_term);
-  sigaction(NUDGE, &turn, &watchdog->old_nudge);
+}
+
+static void leave_stops(neap_watchdog *watchdog) {
+  if (!watchdog->has_signals)
+    return;
+  sigaction(SIGINT, &watchdog->old_int, NULL);
+  sigaction(SIGTERM, &watchdog->old_term, NULL);
+  atomic_store(&listener, NULL);
 }
 
 neap_watchdog *neap_watchdog_start(neap_runtime *rt, uint64_t cancel,
-                                   uint64_t turn) {
+                                   uint64_t turn, bool has_signals) {
   neap_watchdog *watchdog = calloc(1, sizeof *watchdog);
   if (watchdog == NULL)
     return NULL;
@@ -218,18 +249,20 @@ neap_watchdog *neap_watchdog_start(neap_runtime *rt, uint64_t cancel,
     free(watchdog);
     return NULL;
   }
-  catch_signals(watchdog);
+  on_duty = watchdog;
+  catch_nudges();
+  if (has_signals)
+    catch_stops(watchdog);
   return watchdog;
 }
 
 void neap_watchdog_stop(neap_watchdog *watchdog) {
-  sigaction(SIGINT, &watchdog->old_int, NULL);
-  sigaction(SIGTERM, &watchdog->old_term, NULL);
+  leave_stops(watchdog);
   on_duty = NULL;
   atomic_store(&watchdog->is_over, true);
   sem_post(&watchdog->wake);
   pthread_join(watchdog->thread, NULL);
-  sigaction(NUDGE, &watchdog->old_nudge, NULL);
+  leave_nudges();
   sem_destroy(&watchdog->wake);
   free(watchdog);
 }

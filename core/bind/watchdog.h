@@ -17,7 +17,7 @@ typedef struct neap_watchdog neap_watchdog;
  * asked for; turn: after how long it is reported (0: never); milliseconds.
  * TERM and INT are caught in front of libuv. NULL: no memory or thread. */
 neap_watchdog *neap_watchdog_start(neap_runtime *rt, uint64_t cancel,
-                                   uint64_t turn);
+                                   uint64_t turn, bool has_signals);
 void neap_watchdog_stop(neap_watchdog *watchdog);
 
 /* A coroutine was left: it is not interrupted any more. */

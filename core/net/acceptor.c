@@ -133,7 +133,8 @@ int neap_acceptor_open_fd(neap_acceptor **out, neap_loop *loop, int fd,
   return NEAP_OK;
 }
 
-static int bind_to(const struct sockaddr *address, socklen_t len, int *error) {
+static int bind_to(const struct sockaddr *address, socklen_t len, bool shares,
+                   int *error) {
   int on = 1;
   int fd =
     socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -142,6 +143,8 @@ static int bind_to(const struct sockaddr *address, socklen_t len, int *error) {
     return -1;
   }
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (shares)
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   if (bind(fd, address, len) == 0)
     return fd;
   *error = errno;
@@ -149,9 +152,23 @@ static int bind_to(const struct sockaddr *address, socklen_t len, int *error) {
   return -1;
 }
 
+/* Binds twice where others are to follow: a socket that may be shared would be
+ * let in beside another process's that may be shared too. */
+static int bind_as(const struct sockaddr *address, socklen_t len,
+                   enum neap_sharing sharing, int *error) {
+  if (sharing == NEAP_FIRST_OF_MANY) {
+    int probe = bind_to(address, len, false, error);
+    if (probe < 0)
+      return -1;
+    close(probe);
+  }
+  return bind_to(address, len, sharing != NEAP_ALONE, error);
+}
+
 int neap_acceptor_open_tcp(neap_acceptor **out, neap_loop *loop,
                            const char *host, uint16_t port,
-                           neap_settings *settings, char *detail, size_t size) {
+                           enum neap_sharing sharing, neap_settings *settings,
+                           char *detail, size_t size) {
   struct addrinfo *found;
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                            .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
@@ -163,7 +180,7 @@ int neap_acceptor_open_tcp(neap_acceptor **out, neap_loop *loop,
     return NEAP_EIO;
   }
   int error = 0;
-  int fd = bind_to(found->ai_addr, found->ai_addrlen, &error);
+  int fd = bind_as(found->ai_addr, found->ai_addrlen, sharing, &error);
   freeaddrinfo(found);
   if (fd < 0)
     return from_errno(error, detail, size);
@@ -198,7 +215,7 @@ int neap_acceptor_open_unix(neap_acceptor **out, neap_loop *loop,
   if (is_stale(&address))
     unlink(path);
   int error = 0;
-  int fd = bind_to((struct sockaddr *)&address, sizeof address, &error);
+  int fd = bind_to((struct sockaddr *)&address, sizeof address, false, &error);
   if (fd < 0)
     return from_errno(error, detail, size);
   int err = neap_acceptor_open_fd(out, loop, fd, settings, detail, size);

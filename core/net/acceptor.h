@@ -31,12 +31,17 @@ typedef struct neap_acceptor {
   bool is_draining; /* what it accepts is served once */
 } neap_acceptor;
 
+/* One worker after the other listens on the same address. The first makes sure
+ * that nobody else does, which sharing would not tell. */
+enum neap_sharing { NEAP_ALONE, NEAP_FIRST_OF_MANY, NEAP_ONE_OF_MANY };
+
 /* Each of these makes a listening acceptor or leaves nothing open. host is an
  * address or a name; NEAP_EBUSY when the port or path is taken. fd is taken
  * over, also on failure. detail (of size bytes) gets the system's own words. */
 int neap_acceptor_open_tcp(neap_acceptor **out, neap_loop *loop,
                            const char *host, uint16_t port,
-                           neap_settings *settings, char *detail, size_t size);
+                           enum neap_sharing sharing, neap_settings *settings,
+                           char *detail, size_t size);
 int neap_acceptor_open_unix(neap_acceptor **out, neap_loop *loop,
                             const char *path, neap_settings *settings,
                             char *detail, size_t size);

@@ -36,7 +36,8 @@ static void start_life(neap_conn *conn, neap_loop *loop,
                        neap_settings *settings) {
   conn->loop = loop;
   conn->settings = neap_settings_retain(settings);
-  conn->id = ++loop->last_conn_id;
+  conn->id = loop->last_conn_id += loop->conn_id_step;
+  neap_conn_ids_add(&loop->conn_ids, conn);
   conn->born.size = sizeof *conn;
   neap_census_open(&loop->census, &conn->born, NEAP_CLASS_STREAM,
                    neap_loop_now(loop));
@@ -330,6 +331,7 @@ void neap_conn_release(neap_conn *conn) {
   neap_queue_clear(&conn->queue, &conn->loop->segments);
   release_session(conn);
   neap_trim_note(conn->loop);
+  neap_conn_ids_remove(&conn->loop->conn_ids, conn);
   neap_census_close(&conn->loop->census, &conn->born);
   neap_transport_close(&conn->transport);
   neap_list_append(&conn->loop->dead, &conn->dirty);

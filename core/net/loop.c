@@ -12,6 +12,7 @@
 #include "net/pipe.h"
 #include "net/socket.h"
 #include "net/topic.h"
+#include "net/worker.h"
 #include "net/transport.h"
 #include "proto/status.h"
 
@@ -72,6 +73,8 @@ static void end_turn(neap_loop *loop) {
     uv_idle_stop(&loop->idle);
   else
     neap_loop_wake(loop);
+  if (loop->worker)
+    neap_worker_hand_over(loop->worker);
 #ifndef NDEBUG
   neap_balance_assert(loop);
 #endif
@@ -80,6 +83,8 @@ static void end_turn(neap_loop *loop) {
 static void on_prepare(uv_prepare_t *uv) {
   neap_loop *loop = uv->data;
   end_turn(loop);
+  if (loop->worker)
+    neap_worker_count(loop->worker);
   atomic_store_explicit(&loop->is_polling, true, memory_order_relaxed);
 }
 
@@ -132,6 +137,7 @@ int neap_loop_new(neap_loop **out) {
   loop->segments.frames = &loop->frames;
   loop->deflate = (neap_deflate_pool){.note = neap_context_count, .arg = loop};
   loop->clock_at = UINT64_MAX;
+  loop->conn_id_step = 1;
   neap_trim_init(loop);
   init_handles(loop);
   signal(SIGPIPE, SIG_IGN); /* libuv does not, and a write may raise it */
@@ -209,6 +215,8 @@ void neap_loop_close(neap_loop *loop) {
   loop->on_crowd_left = NULL;
   close_all(loop);
   neap_conn_bury_all(loop);
+  if (loop->worker)
+    neap_worker_detach(loop->worker);
   neap_poller_close(&loop->poller);
   uv_close((uv_handle_t *)&loop->prepare, NULL);
   uv_close((uv_handle_t *)&loop->check, NULL);
@@ -217,6 +225,7 @@ void neap_loop_close(neap_loop *loop) {
   while (uv_loop_close(&loop->uv) == UV_EBUSY)
     uv_run(&loop->uv, UV_RUN_ONCE);
   neap_topics_free(loop->topics);
+  neap_conn_ids_release(&loop->conn_ids);
   neap_timers_release(&loop->timers);
   neap_segment_pool_release(&loop->segments);
   neap_frame_pool_release(&loop->frames);

@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "net/census.h"
+#include "net/conn_ids.h"
 #include "net/deadline.h"
 #include "net/descriptors.h"
 #include "net/list.h"
@@ -30,6 +31,7 @@ enum { NEAP_RECEIVE_SIZE = 512 * 1024 };
 struct neap_conn;
 struct neap_conn_events;
 struct neap_topics;
+struct neap_worker;
 
 typedef struct neap_loop {
   uv_loop_t uv;
@@ -68,9 +70,15 @@ typedef struct neap_loop {
   void (*on_crowd_left)(void *peer); /* memory is about to be given back */
   atomic_uint_fast64_t turns; /* for whoever watches from another thread */
   atomic_bool is_polling;     /* until a callback calls into the binding */
+  /* What another worker tells the scripting layer; text is borrowed. */
+  void (*on_mail)(void *peer, uint32_t from, const char *text, size_t len);
+  struct neap_worker *worker; /* NULL: the only loop of its process */
+  neap_conn_ids conn_ids;
   uint64_t last_conn_id;
-  uint64_t shed;    /* connections refused for want of descriptors */
-  uint64_t dropped; /* messages that full queues did not take, or gave up */
+  uint64_t conn_id_step;
+  uint64_t shed;      /* connections refused for want of descriptors */
+  uint64_t abandoned; /* what the collector had to close */
+  uint64_t dropped;   /* messages that full queues did not take, or gave up */
   bool is_stopping;
 } neap_loop;
 

@@ -9,6 +9,7 @@
 #include "net/frame_forms.h"
 #include "net/topic_pattern.h"
 #include "net/topic_table.h"
+#include "net/worker.h"
 #include "proto/status.h"
 
 struct neap_topics {
@@ -16,6 +17,7 @@ struct neap_topics {
   neap_frame_pool *frames;
   neap_topic_table table;
   neap_patterns patterns;
+  neap_worker *worker; /* NULL: the only one */
 };
 
 neap_topics *neap_topics_new(neap_census *census, neap_frame_pool *frames) {
@@ -38,6 +40,21 @@ void neap_topics_free(neap_topics *topics) {
 }
 
 /* ---- topics come and go */
+
+void neap_topics_show(neap_topics *topics, neap_worker *worker) {
+  topics->worker = worker;
+}
+
+/* Others send nothing that nobody here is subscribed to. */
+static void show(neap_topics *topics, const neap_topic *topic, bool is_new) {
+  if (topics->worker == NULL)
+    return;
+  neap_presence *presence = &topics->worker->presence;
+  if (topic->is_pattern)
+    neap_presence_pattern(presence, is_new);
+  else
+    neap_presence_topic(presence, topic->hash, is_new);
+}
 
 neap_topic *neap_topic_make(const char *name, size_t len) {
   if (len > UINT32_MAX)
@@ -69,6 +86,7 @@ static neap_topic *add(neap_topics *topics, const char *name, size_t len,
     topic->hash = neap_hash(name, len);
     neap_topic_table_add(&topics->table, topic);
   }
+  show(topics, topic, true);
   neap_census_add(topics->census, NEAP_CLASS_TOPIC, sizeof *topic + len);
   return topic;
 }
@@ -76,6 +94,7 @@ static neap_topic *add(neap_topics *topics, const char *name, size_t len,
 static void remove_if_empty(neap_topics *topics, neap_topic *topic) {
   if (topic->subscribers.count > 0)
     return;
+  show(topics, topic, false);
   if (topic->is_pattern)
     neap_pattern_remove(&topics->patterns, topic);
   else
@@ -188,31 +207,39 @@ static int walk_patterns(neap_topics *topics, const neap_publication *to,
   return reached;
 }
 
-int neap_topic_publish_frame(neap_topics *topics, const neap_publication *to,
-                             neap_frame_buffer *frame) {
-  uint64_t hash = neap_hash(to->topic, to->topic_len);
+static int publish_here(neap_topics *topics, const neap_publication *to,
+                        uint64_t hash, neap_frame_buffer *frame) {
   neap_topic *named =
     neap_topic_table_find(&topics->table, hash, to->topic, to->topic_len);
-  neap_publication keyed = *to;
-  if (keyed.key == 0)
-    keyed.key = hash;
   neap_frame_forms forms = {.pool = topics->frames, .plain = frame};
-  int reached = named ? walk(topics, named, &keyed, &forms, NULL, 0) : 0;
+  int reached = named ? walk(topics, named, to, &forms, NULL, 0) : 0;
   if (topics->patterns.count) {
-    int more = walk_patterns(topics, &keyed, &forms, named);
+    int more = walk_patterns(topics, to, &forms, named);
     reached = more < 0 ? more : reached + more;
   }
   neap_frame_forms_release(&forms);
   return reached;
 }
 
+int neap_topic_publish_here(neap_topics *topics, const neap_publication *to,
+                            neap_frame_buffer *frame) {
+  uint64_t hash = neap_hash(to->topic, to->topic_len);
+  return publish_here(topics, to, hash, frame);
+}
+
 int neap_topic_publish(neap_topics *topics, const neap_publication *to,
                        enum neap_opcode opcode, const void *data, size_t len) {
+  uint64_t hash = neap_hash(to->topic, to->topic_len);
+  neap_publication keyed = *to;
   neap_frame_buffer *frame =
     neap_frame_buffer_new(topics->frames, opcode, data, len);
   if (frame == NULL)
     return NEAP_ENOMEM;
-  int reached = neap_topic_publish_frame(topics, to, frame);
+  if (keyed.key == 0)
+    keyed.key = hash;
+  if (topics->worker)
+    neap_worker_publish(topics->worker, &keyed, hash, frame);
+  int reached = publish_here(topics, &keyed, hash, frame);
   neap_frame_buffer_release(frame, topics->frames);
   return reached;
 }

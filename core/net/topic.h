@@ -18,6 +18,7 @@
 struct neap_conn;
 struct neap_frame_buffer;
 struct neap_frame_pool;
+struct neap_worker;
 typedef struct neap_topics neap_topics;
 
 neap_topics *neap_topics_new(neap_census *census,
@@ -52,7 +53,12 @@ typedef struct neap_publication {
  * is queued leaves at the end of the turn. */
 int neap_topic_publish(neap_topics *topics, const neap_publication *to,
                        enum neap_opcode opcode, const void *data, size_t len);
-int neap_topic_publish_frame(neap_topics *topics, const neap_publication *to,
-                             struct neap_frame_buffer *frame);
+/* To the subscribers of this loop alone. */
+int neap_topic_publish_here(neap_topics *topics, const neap_publication *to,
+                            struct neap_frame_buffer *frame);
+
+/* From here on the worker tells others what there are subscribers for, and
+ * gets what is published; NULL: no longer. */
+void neap_topics_show(neap_topics *topics, struct neap_worker *worker);
 
 #endif

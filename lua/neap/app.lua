@@ -6,6 +6,7 @@ local json = require "neap.json"
 local log = require "neap.log"
 local middleware = require "neap.middleware"
 local mount = require "neap.mount"
+local once = require "neap.once"
 local options = require "neap.options"
 local order = require "neap.order"
 local pipeline = require "neap.pipeline"
@@ -29,6 +30,7 @@ local mt = { __name = "neap.app", __index = methods }
 
 request.install(core.methods.request)
 scope.install(methods, function(self) return self.scope end)
+once.install(methods)
 
 -- What the app itself has started: it goes on without it.
 local function log_error(err, trace)
@@ -248,6 +250,12 @@ end
 function methods.each(_, fn)
   site.expect(fn, "function", "app:each's argument")
   for conn in core.conns() do fn(conn) end
+end
+
+--- Returns how many connections are open, in all workers.
+---@return integer
+function methods.count()
+  return core.counts(true).conn.live
 end
 
 --- Sends to every subscriber of `topic`; never waits.

@@ -22,11 +22,10 @@ function census.take(how)
     collectgarbage()
     collectgarbage()
   end
-  local classes = core.counts()
+  local classes, dropped, abandoned, shed = core.counts(true)
   for _, class in ipairs(SITED) do classes[class].sites = core.born(class) end
   classes.scope.labels = core.born("scope", true)
-  local abandoned, shed = core.abandoned()
-  return setmetatable({ classes = classes, dropped = core.dropped(), abandoned = abandoned,
+  return setmetatable({ classes = classes, dropped = dropped, abandoned = abandoned,
     shed = shed }, result_mt)
 end
 

@@ -24,6 +24,8 @@ is wrong or risky with it.
       --client-ca FILE clients must show a certificate that these have signed
       --admin URL      a second listener for /livez, /readyz and /census, on a
                        loopback address or unix socket, unless --admin-any
+  -w, --workers N|auto event-loop threads, each with a Lua state and the script
+                       (1 by default)
       --drain SECONDS  deadline of a graceful stop
       --log FORMAT     text (default) or json
       --log-level L    error, warn, info (default) or debug
@@ -134,9 +136,11 @@ function take.set(parsed, value)
   return true
 end
 
-function take.workers(_, value)
-  if value == "1" then return true end
-  return later "more than one worker"
+function take.workers(parsed, value)
+  local count, message = require("neap.worker").read_count(value)
+  if not count then return nil, "--" .. message end
+  parsed.workers = count
+  return true
 end
 
 function take.version(parsed)
@@ -227,12 +231,14 @@ function cli.parse(argv)
   return parsed
 end
 
-local function say(message)
+--- Says in one line why the command fails; another worker tells it to the first.
+---@param message string
+function cli.say(message)
   io.stderr:write("neap: ", (message:gsub("%s*\n%s*", " ")), "\n")
 end
 
 local function fail(message)
-  say(message)
+  cli.say(message)
   return 1
 end
 
@@ -302,8 +308,12 @@ local function run(parsed)
     listen = parsed.listen, admin = parsed.admin, admin_any = parsed.admin_any,
     drain = parsed.drain, leaks = parsed.leaks, set = set, certs = parsed.certs,
     client_ca = parsed.client_ca,
+    workers = parsed.workers, argv = parsed.argv,
     inspect = parsed.command == "check" and make_inspector(parsed) or nil,
   }
+  if parsed.workers and not serve.command.inspect then
+    require("neap.worker").make(parsed.workers)
+  end
   local ok, app = load_script(parsed)
   if not ok then return fail(app) end
   if serve.has_run then return serve.status end
@@ -322,7 +332,7 @@ end
 function cli.main(argv)
   local parsed, message = cli.parse(argv)
   if not parsed then
-    say(message .. " (neap --help)")
+    cli.say(message .. " (neap --help)")
     return 2
   end
   if parsed.action == "help" then
@@ -333,6 +343,7 @@ function cli.main(argv)
     io.stdout:write("neap ", require("neap.core").version, "\n")
     return 0
   end
+  parsed.argv = argv
   assert(log.configure { format = parsed.log, level = parsed.log_level })
   return run(parsed)
 end

@@ -9,6 +9,7 @@ local log = require "neap.log"
 local scope = require "neap.scope"
 local service = require "neap.service"
 local task = require "neap.task"
+local worker = require "neap.worker"
 
 local drain = {}
 
@@ -133,6 +134,15 @@ local function attempt(what, step, ...)
   log.error("error while stopping: " .. what, { trace = result })
 end
 
+-- A worker that never comes back is left behind when the process ends.
+local function wait_for_workers(app)
+  local left = math.max(0, app.deadline - core.now())
+  local stuck = worker.wait_for_others(left + 2 * DROP_SECONDS + 4 * app.scope.cancel_timeout)
+  if stuck == 0 then return end
+  app.has_stuck_workers = true
+  log.error(("%d workers do not end: the process ends without them"):format(stuck))
+end
+
 local function run(app)
   local began, conns = core.now(), all_conns()
   attempt("ending idle connections", let_requests_go, app)
@@ -144,6 +154,9 @@ local function run(app)
   attempt("closing listeners", close_listeners, app)
   local cancelled = math.max(0, live "task" - 1)
   attempt("waiting for the connections' scopes", wait_for_scopes, conns)
+  if not worker.is_other() then
+    attempt("waiting for the other workers", wait_for_workers, app)
+  end
   attempt("stopping services", service.stop_all, app, app.deadline, { cause = "drain" })
   attempt("closing the app's scope", app.scope.close, app.scope, { cause = "drain" })
   attempt("waiting for tasks", wait_for_tasks, app)
@@ -156,11 +169,12 @@ local function run(app)
   core.stop()
 end
 
---- Starts the drain, or brings the deadline of a running one nearer.
+--- Starts the drain of this worker, or brings the deadline of a running one
+--- nearer.
 ---@param app table
 ---@param seconds number
 ---@return boolean started false when it was running already
-function drain.start(app, seconds)
+function drain.begin(app, seconds)
   local deadline = core.now() + seconds
   if app.draining then
     app.deadline = math.min(app.deadline, deadline)
@@ -169,6 +183,19 @@ function drain.start(app, seconds)
   app.draining, app.deadline = true, deadline
   scope.house:spawn(run, app)
   return true
+end
+
+--- The same of the process: worker 1 tells the others, and is told by them.
+---@param app table
+---@param seconds number
+---@return boolean started false when it was running already
+function drain.start(app, seconds)
+  if worker.is_other() then
+    worker.tell(1, "drain", seconds)
+    return not app.draining
+  end
+  worker.drain_others(seconds)
+  return drain.begin(app, seconds)
 end
 
 return drain

@@ -12,6 +12,7 @@ local service = require "neap.service"
 local site = require "neap.site"
 local tls = require "neap.tls"
 local wait = require "neap.wait"
+local worker = require "neap.worker"
 
 local serve = {}
 
@@ -19,6 +20,13 @@ local DEFAULT_URL = "http://127.0.0.1:8080"
 
 --- What the command line says; it goes before what the script says.
 serve.command = {}
+
+--- Says in one line why nothing is served; another worker tells it to the first.
+---@param message string
+function serve.say(message)
+  if worker.is_other() then return core.worker_failed(message) end
+  io.stderr:write("neap: ", message, "\n")
+end
 
 -- Says whether a terminal's Ctrl-C reaches this process: only then is SIGINT
 -- someone who waits for the prompt.
@@ -42,10 +50,11 @@ end
 ---@param app table
 ---@param url string
 ---@param given table|nil the certificates of an https:// listener
+---@param socket table|nil what worker 1 has opened, or how others will share it
 ---@return userdata|nil listener
 ---@return string|nil message
 ---@return string|nil code
-local function open(app, url, given)
+local function open(app, url, given, socket)
   local parsed, message = address.parse(url)
   if not parsed then return nil, message, "io" end
   if parsed.is_secure then
@@ -53,6 +62,7 @@ local function open(app, url, given)
     if not parsed.tls then return nil, message, "tls" end
   end
   local on_request
+  worker.use(socket, parsed)
   parsed.settings = app.settings
   parsed.on_request = function(req) return on_request(req) end
   local listener, failure, code = core.listen(parsed)
@@ -81,6 +91,9 @@ end
 ---@return string|nil message
 ---@return string|nil code
 function serve.listen(app, url, given)
+  if worker.count > 1 then
+    site.fail("app:listen serves one worker alone; give app:run, or neap -l, what to listen on")
+  end
   local listener, message, code = open(app, url, given)
   if not listener then return nil, message, code end
   local can_start = wait.is_possible() or not service.has_any(app)
@@ -108,12 +121,12 @@ local function announce(listener, what, is_secure)
 end
 
 local function complain(app, message)
-  io.stderr:write("neap: ", app.where or "?", ": ", message, "\n")
+  serve.say(("%s: %s"):format(app.where or "?", message))
 end
 
 local function listen_on_all(app, urls, given)
-  for _, url in ipairs(urls) do
-    local listener, message = open(app, url, given)
+  for i, url in ipairs(urls) do
+    local listener, message = open(app, url, given, worker.socket(i))
     if not listener then
       complain(app, message)
       return false
@@ -147,6 +160,7 @@ end
 local function on_signal(app, seconds)
   return function(name) -- a second one ends the process in the core
     if name == "hup" then
+      worker.tell_others "reload"
       tls.reload(app)
       return
     end
@@ -172,9 +186,10 @@ local function give_up(app)
   return 1
 end
 
--- Services first; then the world may come.
+-- Services first, then the other workers; then the world may come.
 local function begin(app, own)
   local ok, message, code = service.start_all(app)
+  if ok then ok, message, code = worker.start(app.listeners, serve.command.argv) end
   if ok then
     accept_on_all(app)
     for _, listener in ipairs(app.listeners) do
@@ -182,8 +197,9 @@ local function begin(app, own)
     end
     if own then announce(own, "admin") end
   elseif code ~= "draining" then
-    io.stderr:write("neap: ", message, "\n")
+    serve.say(message)
     app.has_failed = true
+    worker.give_up()
     give_up(app)
     core.stop()
   end
@@ -199,36 +215,113 @@ function serve.inspect(app, how)
   return serve.status
 end
 
+-- Turns the loop until the app is drained; returns how that went, or nil.
+local function turn(app, begin_with, own)
+  core.watch_signals(true, app.settled["timeouts.cancel"], app.settled["timeouts.turn"])
+  app.is_starting = true
+  scope.house:spawn(begin_with, app, own)
+  core.run()
+  if own then own:close() end
+  core.watch_signals(false)
+  if app.has_failed then return nil end
+  local receipt = app.receipt or { closed = 0, forced = 0, cancelled = 0, took = 0 }
+  receipt.leaked = leaks.count()
+  return receipt
+end
+
+-- What another worker does before it accepts.
+local function join_in(app)
+  local ok, message, code = service.start_all(app)
+  if ok then
+    accept_on_all(app)
+    if not core.worker_ready() then drain.begin(app, 0) end
+  elseif code ~= "draining" then
+    serve.say(message)
+    app.has_failed = true
+    give_up(app)
+    core.stop()
+  end
+end
+
+-- Another worker listens where the first does, and has no word on stdout.
+local function work(app, how)
+  worker.has_served = true
+  if not listen_on_all(app, urls_of(how), certificates_of(how)) then return give_up(app) end
+  worker.on("drain", function(_, seconds) drain.begin(app, tonumber(seconds)) end)
+  worker.on("reload", function() tls.reload(app) end)
+  local receipt = turn(app, join_in)
+  if not receipt then return 1 end
+  worker.report(receipt)
+  return 0
+end
+
+-- What the others ask of worker 1.
+local function listen_to_workers(app, seconds)
+  worker.on("drain", function(_, asked) drain.start(app, tonumber(asked) or seconds) end)
+  worker.on("exit", function(_, status)
+    serve.asked_status = serve.asked_status or tonumber(status)
+    drain.start(app, seconds)
+  end)
+  worker.on_lost = function(index, message)
+    if app.draining or app.is_starting then return end
+    log.error(("worker %d has ended: the process stops"):format(index), { trace = message })
+    serve.asked_status = 1
+    drain.start(app, seconds)
+  end
+end
+
+-- How many workers there are to be; nil and one line when that can't be.
+local function read_workers(app, how)
+  local count, message = worker.read_count(serve.command.workers or how.workers or 1)
+  if not count then return nil, message end
+  if count > 1 and #app.listeners > 0 then
+    return nil, "app:listen serves one worker alone; give app:run what to listen on"
+  end
+  worker.make(count)
+  return count
+end
+
+local function conclude(app, receipt)
+  worker.add_receipts(receipt)
+  print_receipt(receipt)
+  if not app.has_stuck_workers then core.join_workers() end
+  local status = exit_status(receipt.leaked)
+  return status ~= 0 and status or serve.asked_status or 0
+end
+
+-- Opens what the app listens on, and the admin listener, if there is one.
+local function open_all(app, how)
+  local count, wrong = read_workers(app, how)
+  if not count then
+    complain(app, wrong)
+    return false
+  end
+  local own, opened = open_admin(app, serve.command.admin or how.admin)
+  if opened and listen_on_all(app, urls_of(how), certificates_of(how)) then return true, own end
+  if own then own:close() end
+  return false
+end
+
+local function lead(app, how)
+  local opened, own = open_all(app, how)
+  if not opened then return give_up(app) end
+  local seconds = serve.command.drain or how.drain or app.settled["timeouts.drain"]
+  core.hook("signal", on_signal(app, seconds))
+  listen_to_workers(app, seconds)
+  local receipt = turn(app, begin, own)
+  return receipt and conclude(app, receipt) or 1
+end
+
 --- Serves until something drains the app.
 ---@param app table
----@param how table {listen, drain, admin}
+---@param how table {listen, drain, admin, workers}
 ---@return integer status
 function serve.run(app, how)
   site.expect(how.drain, "number or nil", "drain")
   serve.has_run = true
   leaks.configure(serve.command.leaks)
-  local own, opened = open_admin(app, serve.command.admin or how.admin)
-  if not opened or not listen_on_all(app, urls_of(how), certificates_of(how)) then
-    if own then own:close() end
-    serve.status = give_up(app)
-    return serve.status
-  end
-  local seconds = serve.command.drain or how.drain or app.settled["timeouts.drain"]
-  core.hook("signal", on_signal(app, seconds))
-  core.watch_signals(true, app.settled["timeouts.cancel"], app.settled["timeouts.turn"])
-  app.is_starting = true
-  scope.house:spawn(begin, app, own)
-  core.run()
-  if own then own:close() end
-  core.watch_signals(false)
-  if app.has_failed then
-    serve.status = 1
-    return serve.status
-  end
-  local receipt = app.receipt or { closed = 0, forced = 0, cancelled = 0, took = 0 }
-  receipt.leaked = leaks.count()
-  print_receipt(receipt)
-  serve.status = exit_status(receipt.leaked)
+  local run = worker.is_other() and work or lead
+  serve.status = run(app, how)
   return serve.status
 end
 

@@ -13,7 +13,7 @@ describe("the command line", function()
   it("names a script, its options and its arguments", function()
     assert.same({
       script = "app.lua", args = { "-l", "x" }, listen = { "http://127.0.0.1:0", "unix:/s" },
-      drain = 1.5, log = "json", log_level = "debug", leaks = "error",
+      drain = 1.5, log = "json", log_level = "debug", leaks = "error", workers = 1,
       set = { "timeouts.ping=5", "origins=any" },
     }, cli.parse {
       "app.lua", "-l", "http://127.0.0.1:0", "--listen=unix:/s", "--drain", "1.5",
@@ -47,7 +47,7 @@ describe("the command line", function()
     ["--set takes NAME=VALUE, not x"] = "a.lua --set x",
     ["--help takes no value"] = "--help=me",
     ["unexpected b.lua; arguments for the script go behind --"] = "a.lua b.lua",
-    ["more than one worker is not available in this version"] = "a.lua -w 4",
+    ["--workers are a number from 1 to 256, or auto, not 0"] = "a.lua -w 0",
     ["--key needs --cert FILE beside it"] = "a.lua --key x.key",
     ["--key b.key: there is no --cert for it"] = "a.lua --cert a.pem --key a.key --key b.key",
     ["--backplane is not available in this version"] = "a.lua --backplane=x",

@@ -94,6 +94,7 @@ local function make_core()
   function core.counts() return {} end
   function core.sites() end
   function core.hook() end
+  function core.worker() return 1, 1 end
 
   core.listeners = {}
   function core.listen(given)

@@ -38,8 +38,9 @@ return function(given)
       local id = came and is_sane(came) and came or new_id()
       req.id = id
       tag.add(req, { id = id })
-      req:set_header(own.header, id)
-      return next(req)
+      local answer = next(req)
+      answer.headers[own.header] = id
+      return answer
     end,
   }
 end
