@@ -176,13 +176,13 @@ end
 
 -- Sends what the chain answered; a wrong header shows only here.
 local function conclude(app, core, req, answer, entry)
-  local stream, cookies = req._stream, req._set_cookies
+  local stream, lines = req._stream, req._lines
   if stream and stream.is_begun and stream ~= answer then
     error("the stream had begun: return that, or nothing", 0)
   end
-  if answer.status ~= 101 then return response.send(req, answer, cookies) end
+  if answer.status ~= 101 then return response.send(req, answer, lines) end
   if app.draining then return response.send(req, refuse_upgrade(app, entry.route, req)) end
-  local headers = response.block(rawget(answer, "headers"), cookies)
+  local headers = response.block(rawget(answer, "headers"), lines)
   local route = entry.route
   local conn = req:upgrade(route.core, answer.data, answer.protocol, headers)
   if conn then tag.pass(req, conn) end
@@ -196,7 +196,7 @@ local function finish(app, core, req, run, entry)
   local label = entry and entry.route.label or "middleware"
   log.error(("wrong answer from %s: %s"):format(label, err.message),
     { at = entry and entry.route.where, remote = req.remote, trace = err.trace })
-  response.send(req, fail_internally())
+  response.send(req, fail_internally(), req._lines)
 end
 
 -- What answers paths without a route: each set of middleware is chained once.

@@ -207,14 +207,25 @@ function methods:events(run)
   return (events.new(self, run))
 end
 
+local function add_line(req, line)
+  local lines = req._lines or {}
+  lines[#lines + 1], req._lines = line, lines
+end
+
 --- Sets a cookie with the answer, whichever it will be.
 ---@param name string
 ---@param value string|nil nil: the client is to forget it
 ---@param options table|nil max_age, path, domain, secure, http_only, same_site
 function methods:set_cookie(name, value, options)
-  local line = cookie.format(name, value, options, self.tls ~= nil)
-  local lines = self._set_cookies or {}
-  lines[#lines + 1], self._set_cookies = line, lines
+  add_line(self, "Set-Cookie: " .. cookie.format(name, value, options, self.tls ~= nil) .. "\r\n")
+end
+
+--- Adds a header to the answer, whichever it will be: also to a stream, whose
+--- head leaves before its handler returns, and to the 101.
+---@param name string
+---@param value string|number
+function methods:set_header(name, value)
+  add_line(self, (response.line(name, value)))
 end
 
 --- Refuses the request.

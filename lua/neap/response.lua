@@ -95,14 +95,10 @@ end
 
 --- Returns `headers` as complete lines, sorted by name.
 ---@param headers table<string, string|string[]>|nil
----@param cookies string[]|nil values of Set-Cookie
+---@param more string[]|nil complete lines that are sent as well
 ---@return string block raises when a header can't be sent
-function response.block(headers, cookies)
-  if cookies then
-    local lines = {}
-    for i, value in ipairs(cookies) do lines[i] = "Set-Cookie: " .. value .. "\r\n" end
-    return response.block(headers) .. table.concat(lines)
-  end
+function response.block(headers, more)
+  if more then return response.block(headers) .. table.concat(more) end
   if not headers or next(headers) == nil then return "" end
   local lines = each_header(headers)
   for i, line in ipairs(lines) do
@@ -112,6 +108,17 @@ function response.block(headers, cookies)
   end
   table.sort(lines)
   return table.concat(lines)
+end
+
+--- Returns one header as a complete line; raises at the script's line when it
+--- can't be sent.
+---@param name string
+---@param value string|number
+---@return string line
+function response.line(name, value)
+  local fault = find_fault(name, value)
+  if fault then site.fail("%s", fault) end
+  return ("%s: %s\r\n"):format(name, value)
 end
 
 local function has_header(headers, wanted)
@@ -210,9 +217,9 @@ local line_of_kind = setmetatable({}, {
   end,
 })
 
-local function block_of(answer, cookies)
+local function block_of(answer, more)
   local headers = rawget(answer, "headers")
-  if headers or cookies then return response.block(headers or answer.headers, cookies) end
+  if headers or more then return response.block(headers or answer.headers, more) end
   local kind = rawget(answer, "kind")
   return kind and line_of_kind[kind] or ""
 end
@@ -220,12 +227,12 @@ end
 --- Sends `answer`.
 ---@param req userdata
 ---@param answer table
----@param cookies string[]|nil values of Set-Cookie
+---@param more string[]|nil complete header lines that are sent as well
 ---@return boolean|nil ok
 ---@return string|nil message
 ---@return string|nil code
-function response.send(req, answer, cookies)
-  local status, block, deliver = answer.status, block_of(answer, cookies), answer.deliver
+function response.send(req, answer, more)
+  local status, block, deliver = answer.status, block_of(answer, more), answer.deliver
   if deliver then return deliver(answer, req, block) end
   return req:answer(status, response.reason(status), block, answer.body)
 end

@@ -208,6 +208,20 @@ describe("the pipeline", function()
     end)
   end)
 
+  it("adds a header set on the way in to whatever is answered", function()
+    app:use(function(req, next)
+      req:set_header("X-A", "1")
+      return next(req)
+    end)
+    app:get("/", text "x"):get("/boom", function() error "x" end):ws("/ws", function() end)
+    assert.matches("X-A: 1\r\n", ask({}).headers, 1, true)
+    assert.matches("X-A: 1\r\n", ask({ target = "/boom" }).headers, 1, true)
+    assert.equal("X-A: 1\r\n", select(2, knock "/ws").headers)
+    local req = core.request {}
+    assert.has_error(function() req:set_header("X-A", "1\r\nX-B: 2") end)
+    assert.has_error(function() req:set_header("Content-Length", 5) end)
+  end)
+
   describe("for a WebSocket", function()
     it("lets it in, with a route of the core", function()
       local function on_message() end

@@ -40,6 +40,7 @@ function wire.read(chunks, options)
   options = options or {}
   local session <close> = codec.session {
     role = options.role or "server", limit = options.limit, mask = options.mask,
+    deflate = options.deflate,
   }
   local trace = {}
   for _, chunk in ipairs(chunks) do

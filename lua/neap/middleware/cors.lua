@@ -4,6 +4,7 @@
 local args = require "neap.middleware.args"
 local middleware = require "neap.middleware"
 local origin = require "neap.origin"
+local response = require "neap.response"
 local site = require "neap.site"
 
 local WHAT = "neap.middleware.cors"
@@ -37,19 +38,9 @@ local OPTIONS = {
 local PREFLIGHT_VARY =
   "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
 
-local function add_vary(headers, names)
-  local present = "Vary"
-  for name in pairs(headers) do
-    if type(name) == "string" and name:lower() == "vary" then present = name end
-  end
-  local value = headers[present]
-  if type(value) == "table" then value = table.concat(value, ", ") end
-  headers[present] = value and value .. ", " .. names or names
-end
-
-local function allow_origin(own, headers, from)
-  headers["Access-Control-Allow-Origin"] = own.origins == "any" and "*" or from
-  if own.credentials then headers["Access-Control-Allow-Credentials"] = "true" end
+local function allow_origin(own, req, from)
+  req:set_header("Access-Control-Allow-Origin", own.origins == "any" and "*" or from)
+  if own.credentials then req:set_header("Access-Control-Allow-Credentials", "true") end
 end
 
 local function is_allowed(own, from)
@@ -64,18 +55,14 @@ local function headers_to_allow(own, req)
 end
 
 local function answer_preflight(own, req, from)
-  if not is_allowed(own, from) then
-    return req:reject(403, "pages of this origin may not ask", { Vary = PREFLIGHT_VARY })
-  end
-  local answer = req:text("", 204)
-  local headers = answer.headers
-  headers["Content-Type"] = nil
-  allow_origin(own, headers, from)
-  headers["Access-Control-Allow-Methods"] = own.methods
-  headers["Access-Control-Allow-Headers"] = headers_to_allow(own, req)
-  headers["Access-Control-Max-Age"] = own.max_age
-  headers.Vary = PREFLIGHT_VARY
-  return answer
+  req:set_header("Vary", PREFLIGHT_VARY)
+  if not is_allowed(own, from) then return req:reject(403, "pages of this origin may not ask") end
+  allow_origin(own, req, from)
+  return (response.new(204, nil, "", {
+    ["Access-Control-Allow-Methods"] = own.methods,
+    ["Access-Control-Allow-Headers"] = headers_to_allow(own, req),
+    ["Access-Control-Max-Age"] = own.max_age,
+  }))
 end
 
 local function is_preflight(req)
@@ -98,13 +85,12 @@ return function(given)
       local from = req:header "origin"
       if req:is_upgrade() then return next(req) end
       if from and is_preflight(req) then return answer_preflight(own, req, from) end
-      local answer = next(req)
-      if own.origins ~= "any" then add_vary(answer.headers, "Origin") end
+      if own.origins ~= "any" then req:set_header("Vary", "Origin") end
       if from and is_allowed(own, from) then
-        allow_origin(own, answer.headers, from)
-        answer.headers["Access-Control-Expose-Headers"] = own.expose
+        allow_origin(own, req, from)
+        if own.expose then req:set_header("Access-Control-Expose-Headers", own.expose) end
       end
-      return answer
+      return next(req)
     end,
   }
 end

@@ -38,9 +38,8 @@ return function(given)
       local id = came and is_sane(came) and came or new_id()
       req.id = id
       tag.add(req, { id = id })
-      local answer = next(req)
-      answer.headers[own.header] = id
-      return answer
+      req:set_header(own.header, id)
+      return next(req)
     end,
   }
 end
