@@ -1,5 +1,7 @@
 -- Every example is short, starts, and does what its first line says.
+local neap = require "neap"
 local server = require "spec.support.server"
+local tls_client = require "spec.support.tls_client"
 local ws = require "spec.support.ws"
 
 local json = require "dkjson"
@@ -25,12 +27,26 @@ end
 
 local scenes = {}
 
+local listen_of = { ["examples/tls.lua"] = "https://127.0.0.1:0" }
+
 scenes["examples/echo.lua"] = function(port)
   local client <close> = ws.connect(port, "/")
   client:send("text", ws.TEXT)
   assert.same({ "text", ws.TEXT }, { client:receive() })
   client:send("\xff\0", ws.BINARY)
   assert.same({ "\xff\0", ws.BINARY }, { client:receive() })
+end
+
+scenes["examples/tls.lua"] = function(port)
+  assert.matches("You came by TLSv1", tls_client.get(port, "/"), 1, true)
+  neap.run(function()
+    local options = { ca = "examples/localhost.pem" }
+    local conn <close> = assert(neap.connect(("wss://localhost:%d/client"):format(port), options))
+    conn:send(tostring(port))
+    assert.matches("welcome to TLSv1", (conn:receive(10)), 1, true)
+  end)
+  os.remove "examples/localhost.pem"
+  os.remove "examples/localhost.key"
 end
 
 scenes["examples/clock.lua"] = function(port)
@@ -76,7 +92,7 @@ describe("the example", function()
     end)
 
     it(path .. " runs, and leaves nothing behind", function()
-      local running <close> = server.start(path)
+      local running <close> = server.start(path, { listen = listen_of[path] })
       assert(scenes[path], "no scene for this example")(running.port)
       local status, out, err = running:stop()
       assert.equal("", err)

@@ -1,8 +1,12 @@
 #include "bind/tls.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "net/tls_peer.h"
+#include "net/tls_self_signed.h"
 #include "net/tls_ticket.h"
 #include "proto/status.h"
 
@@ -147,6 +151,46 @@ static int rotate_tickets(lua_State *L) {
   return 0;
 }
 
+/* core.self_signed(common_name, names, days) -> cert, key, in PEM form | nil,
+ * message, code; names as in "DNS:localhost,IP:127.0.0.1" */
+static int self_signed(lua_State *L) {
+  neap_buffer cert = {0}, key = {0};
+  const char *name = luaL_checkstring(L, 1);
+  const char *names = luaL_checkstring(L, 2);
+  int days = (int)luaL_checkinteger(L, 3);
+  int err = neap_tls_self_sign(&cert, &key, name, names, days);
+  if (err == NEAP_OK) {
+    lua_pushlstring(L, (const char *)cert.data, cert.len);
+    lua_pushlstring(L, (const char *)key.data, key.len);
+  }
+  neap_buffer_release(&cert);
+  neap_buffer_release(&key);
+  return err ? neap_push_status(L, err) : 2;
+}
+
+static int write_all(int fd, const char *text, size_t len) {
+  ssize_t n = 0;
+  for (size_t at = 0; at < len && n >= 0; at += (size_t)n)
+    n = write(fd, text + at, len - at);
+  int error = n < 0 ? errno : 0;
+  return close(fd) && !error ? errno : error;
+}
+
+/* core.write_private(path, text) -> true | nil, message, code: a file that its
+ * owner alone can read */
+static int write_private(lua_State *L) {
+  size_t len;
+  const char *path = luaL_checkstring(L, 1);
+  const char *text = luaL_checklstring(L, 2, &len);
+  unlink(path);
+  int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  int error = fd < 0 ? errno : write_all(fd, text, len);
+  if (error == 0)
+    return neap_push_status(L, NEAP_OK);
+  lua_pushfstring(L, "%s: %s", path, strerror(error));
+  return neap_push_failure(L, NEAP_EIO, lua_tostring(L, -1));
+}
+
 void neap_bind_tls(lua_State *L) {
   static const luaL_Reg methods[] = {
     {"close", context_close}, {"expires", context_expires}, {NULL, NULL}};
@@ -154,6 +198,8 @@ void neap_bind_tls(lua_State *L) {
     {"__gc", context_close}, {"__close", context_close}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"tls_context", context_new},
                                        {"rotate_tickets", rotate_tickets},
+                                       {"self_signed", self_signed},
+                                       {"write_private", write_private},
                                        {NULL, NULL}};
   neap_class(L, CLASS, methods, metamethods);
   lua_pop(L, 1);

@@ -29,6 +29,12 @@ static neap_tls_wire *wire_of(const neap_tls *tls) {
   return &tls->loop->wire;
 }
 
+/* Clearing walks over all that may be there, which costs more than looking. */
+static void forget_errors(void) {
+  if (ERR_peek_error())
+    ERR_clear_error();
+}
+
 static bool is_address(const char *host) {
   unsigned char bytes[sizeof(struct in6_addr)];
   return inet_pton(AF_INET, host, bytes) == 1 ||
@@ -72,20 +78,20 @@ int neap_tls_open(neap_transport *transport, neap_loop *loop,
   tls->context = neap_tls_context_retain(context);
   neap_census_open(&loop->census, &tls->born, NEAP_CLASS_TLS,
                    neap_loop_now(loop));
-  ERR_clear_error();
+  forget_errors();
   int err = start(tls, host);
   if (err)
     neap_tls_close(tls);
   else
     transport->tls = tls;
-  ERR_clear_error();
+  forget_errors();
   return err;
 }
 
 void neap_tls_close(neap_tls *tls) {
   neap_census_close(&tls->loop->census, &tls->born);
   SSL_free(tls->ssl);
-  ERR_clear_error();
+  forget_errors();
   neap_tls_context_release(tls->context);
   neap_buffer_release(&tls->held);
   free(tls->fault);
@@ -182,7 +188,7 @@ int neap_tls_handshake(neap_tls *tls) {
   ssize_t n = receive(tls);
   if (n == 0 || (n < 0 && !is_waiting(errno)))
     return NEAP_ECLOSED;
-  ERR_clear_error();
+  forget_errors();
   int done = SSL_do_handshake(tls->ssl);
   if (done != 1 && SSL_get_error(tls->ssl, done) != SSL_ERROR_WANT_READ)
     fail(tls);
@@ -231,7 +237,7 @@ ssize_t neap_tls_read(neap_tls *tls, uint8_t *dst) {
   ssize_t n = is_there ? 1 : receive(tls);
   if (n <= 0)
     return n;
-  ERR_clear_error();
+  forget_errors();
   size_t total = decrypt(tls, dst);
   wire->in_len = 0;
   if (send_out(tls))
@@ -302,7 +308,7 @@ ssize_t neap_tls_write(neap_tls *tls, const struct iovec *vectors, int count) {
   if (neap_tls_flush(tls))
     return -1;
   while (tls->held.len == 0) {
-    ERR_clear_error();
+    forget_errors();
     n = tls->is_failed ? -1 : encrypt_some(tls, &cursor);
     if (n < 0)
       fail(tls);
@@ -319,7 +325,7 @@ ssize_t neap_tls_write(neap_tls *tls, const struct iovec *vectors, int count) {
 }
 
 void neap_tls_end(neap_tls *tls, bool then_fin) {
-  ERR_clear_error();
+  forget_errors();
   if (!tls->is_failed && !tls->is_ended && SSL_is_init_finished(tls->ssl))
     SSL_shutdown(tls->ssl);
   tls->is_ended = true;

@@ -15,6 +15,7 @@ local LOAD = {
   pool = function() return require("neap.pool").new end,
   now = function() return require("neap.core").now end,
   codec = function() return require "neap.codec" end,
+  tls = function() return { self_signed = require("neap.self_signed").make } end,
   version = function() return require("neap.core").version end,
   worker = function() return require "neap.worker" end,
   get = function() return require("neap.remote").get end,
