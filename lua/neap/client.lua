@@ -153,6 +153,7 @@ end
 
 -- What the script gives as url and headers may be functions, which may fail.
 local function attempt_safely(work)
+  if work.gate then work.on_state "waiting" end
   local _ <close> = work.gate and work.gate:enter() or nil
   local ok, conn, message, code, answer = xpcall(attempt, debug.traceback, work)
   if ok then return conn, message, code, answer end

@@ -6,6 +6,7 @@ local LOAD = {
   app = function() return require("neap.app").new end,
   connect = function() return require("neap.connect").open end,
   client = function() return require("neap.client").new end,
+  fleet = function() return require("neap.fleet").new end,
   run = function() return require("neap.task").run end,
   spawn = function() return require("neap.task").spawn end,
   sleep = function() return require("neap.task").sleep end,
