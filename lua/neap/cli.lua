@@ -11,6 +11,7 @@ local cli = {}
 local USAGE = [[
 usage: neap [run] SCRIPT [options] [-- ARGS]
        neap check SCRIPT [options] [-- ARGS]
+       neap connect URL [options]      a client for the terminal; --help
 
 Runs the app that SCRIPT returns; check prints its pipeline instead, and what
 is wrong or risky with it.
@@ -40,8 +41,6 @@ ARGS are the script's `arg` and `...`.
 local LATER = { backplane = true }
 
 local COMMANDS = { run = true, check = true }
-
-local LATER_COMMANDS = { connect = true }
 
 local NAMES = {
   "listen", "admin", "admin-any", "drain", "log", "log-level", "leaks", "set", "version", "help",
@@ -188,7 +187,6 @@ end
 local function read_word(parsed, argv, i)
   local word = argv[i]
   if not parsed.script and not parsed.command then
-    if LATER_COMMANDS[word] then return later("neap " .. word) end
     if COMMANDS[word] then
       parsed.command = word
       return i
@@ -330,6 +328,9 @@ end
 ---@param argv string[]
 ---@return integer status for os.exit
 function cli.main(argv)
+  if argv[1] == "connect" then
+    return (require("neap.terminal").main { table.unpack(argv, 2) })
+  end
   local parsed, message = cli.parse(argv)
   if not parsed then
     cli.say(message .. " (neap --help)")
