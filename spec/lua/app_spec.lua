@@ -99,6 +99,6 @@ describe("neap", function()
     local neap = require "neap"
     assert.equal("0.1.0", neap.version)
     assert.is_function(neap.app)
-    assert.is_nil(neap.fleet)
+    assert.is_nil(neap.flotilla)
   end)
 end)
