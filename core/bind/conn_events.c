@@ -2,45 +2,25 @@
 
 #include <string.h>
 
-#include "bind/conn.h"
+#include "bind/conn_internal.h"
 #include "bind/why.h"
 #include "proto/status.h"
-
-enum { UNREAD_MAX = 4096 };
 
 static neap_conn_box *box_of(neap_conn *conn) {
   neap_peer *peer = conn->peer;
   return peer && peer->kind == NEAP_PEER_CONN ? conn->peer : NULL;
 }
 
-static void push_handle(lua_State *L, neap_conn_box *box) {
-  if (box->slot != LUA_NOREF)
-    lua_rawgeti(L, LUA_REGISTRYINDEX, box->slot);
-  else
-    neap_weak_get(L, box);
-}
-
-static void push_handler(lua_State *L, const neap_route *route,
-                         enum neap_handler handler) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, route->handlers[handler]);
-}
-
-static void push_kind(lua_State *L, const neap_runtime *rt,
-                      enum neap_opcode opcode) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX,
-              opcode == NEAP_OP_TEXT ? rt->text : rt->binary);
-}
-
 /* An error in a handler: the scripting layer logs it, the peer gets 1011. */
 static void on_error(neap_conn_box *box, neap_task *task) {
   lua_State *L = box->rt->L;
   if (box->route && neap_push_hook(box->rt, L, NEAP_HOOK_CONN_ERROR)) {
-    push_handle(L, box);
+    neap_conn_push(L, box);
     lua_pushvalue(task->co, -1);
     lua_xmove(task->co, L, 1);
     luaL_traceback(L, task->co, luaL_tolstring(L, -1, NULL), 0);
     lua_remove(L, -2);
-    push_handler(L, box->route, NEAP_HANDLER_ERROR);
+    neap_conn_push_handler(L, box->route, NEAP_HANDLER_ERROR);
     lua_call(L, 4, 0);
   }
   if (box->conn)
@@ -48,8 +28,7 @@ static void on_error(neap_conn_box *box, neap_task *task) {
                     "handler failed", 14);
 }
 
-/* Something of the route has ended: what waited for it goes on. */
-static void callback_done(neap_task *task, int status, int count) {
+void neap_conn_callback_done(neap_task *task, int status, int count) {
   neap_conn_box *box = task->arg;
   (void)count;
   box->is_busy = false;
@@ -61,7 +40,7 @@ static void callback_done(neap_task *task, int status, int count) {
 static void open_done(neap_task *task, int status, int count) {
   neap_conn_box *box = task->arg;
   neap_weak_clear(box->rt->L, &box->id);
-  callback_done(task, status, count);
+  neap_conn_callback_done(task, status, count);
 }
 
 /* A task handler: its return closes with 1000, its error with 1011. */
@@ -75,22 +54,8 @@ static void task_done(neap_task *task, int status, int count) {
     neap_conn_close(box->conn, NEAP_CAUSE_CLOSED, NEAP_BY_LOCAL, 1000, NULL, 0);
 }
 
-/* A string that message returned is the reply, in the kind that came. */
-static void message_done(neap_task *task, int status, int count) {
-  neap_conn_box *box = task->arg;
-  if (status == LUA_OK && count > 0 && box->conn) {
-    size_t len;
-    const char *reply = lua_type(task->co, -count) == LUA_TSTRING
-                          ? lua_tolstring(task->co, -count, &len)
-                          : NULL;
-    if (reply)
-      neap_conn_send(box->conn, (enum neap_opcode)task->kind, reply, len, 0);
-  }
-  callback_done(task, status, count);
-}
-
-static neap_task *take_callback(neap_conn_box *box, lua_State *L,
-                                neap_task_done *done) {
+neap_task *neap_conn_take_task(neap_conn_box *box, lua_State *L,
+                               neap_task_done *done) {
   neap_task *task = neap_task_take(box->rt, L);
   task->done = done;
   task->arg = box;
@@ -98,97 +63,10 @@ static neap_task *take_callback(neap_conn_box *box, lua_State *L,
   return task;
 }
 
-static void call_message(neap_conn_box *box, enum neap_opcode opcode,
-                         const uint8_t *data, size_t len) {
-  neap_runtime *rt = box->rt;
-  neap_task *task = take_callback(box, rt->L, message_done);
-  lua_State *co = task->co;
-  task->kind = (uint8_t)opcode;
-  push_handler(co, box->route, NEAP_HANDLER_MESSAGE);
-  push_handle(co, box);
-  lua_pushlstring(co, (const char *)data, len);
-  push_kind(co, rt, opcode);
-  box->is_busy = true;
-  neap_task_start(task, 3);
-}
-
-void neap_conn_deliver(neap_conn_box *box) {
-  neap_census *census = &box->rt->loop->census;
-  neap_letter *letter;
-  if (box->is_delivering || box->route == NULL ||
-      !neap_route_has(box->route, NEAP_HANDLER_MESSAGE))
-    return;
-  box->is_delivering = true;
-  while (!box->is_busy && (letter = neap_inbox_take(&box->inbox)) != NULL) {
-    call_message(box, letter->opcode, letter->data, letter->len);
-    neap_letter_free(letter, census);
-  }
-  box->is_delivering = false;
-  neap_conn_has_room(box);
-}
-
-void neap_conn_has_room(neap_conn_box *box) {
-  if (box->inbox.first || box->conn == NULL)
-    return;
-  neap_conn_linger(box->conn, false);
-  if (!box->is_held)
-    neap_conn_resume(box->conn);
-}
-
 struct arrival {
   neap_conn_box *box;
   const neap_event *event;
 };
-
-/* A route that only sends, and a script that has never asked: what comes is
- * kept shortly, in case it asks yet, and is not hoarded. */
-static bool has_consumer(const neap_conn_box *box) {
-  return box->has_reader || neap_route_has(box->route, NEAP_HANDLER_MESSAGE) ||
-         neap_route_has(box->route, NEAP_HANDLER_TASK);
-}
-
-static void put_in_inbox(neap_conn_box *box, const neap_event *event) {
-  neap_conn *conn = box->conn;
-  bool is_wanted = has_consumer(box);
-  if (!is_wanted && box->inbox.bytes > UNREAD_MAX)
-    return;
-  if (neap_inbox_put(&box->inbox, &conn->loop->census, event)) {
-    neap_conn_close(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
-                    "out of memory", 13);
-    return;
-  }
-  if (is_wanted)
-    neap_conn_linger(conn, true);
-  if (box->inbox.bytes > conn->settings->message)
-    neap_conn_pause(conn);
-}
-
-static void take_message(neap_conn_box *box, const neap_event *event) {
-  if (box->receiver) {
-    neap_task *task = box->receiver;
-    lua_pushlstring(task->co, (const char *)event->data, event->len);
-    push_kind(task->co, box->rt, event->opcode);
-    neap_task_wake_now(task, 2);
-  } else if (!box->is_busy && box->inbox.first == NULL &&
-             neap_route_has(box->route, NEAP_HANDLER_MESSAGE)) {
-    call_message(box, event->opcode, event->data, event->len);
-  } else {
-    put_in_inbox(box, event);
-  }
-}
-
-/* One road for all that one read brought: the way into Lua costs more than a
- * small message. */
-static void take_messages(neap_runtime *rt, lua_State *L, void *arg) {
-  neap_conn_box *box = arg;
-  neap_event event;
-  (void)rt;
-  push_handle(L, box); /* a handler may drop the last other reference */
-  while (neap_conn_next(box->conn, &event)) {
-    take_message(box, &event);
-    lua_settop(L, 1);
-  }
-}
 
 static bool is_request(const neap_conn *conn) {
   const neap_peer *peer = conn->peer;
@@ -199,16 +77,15 @@ static void on_readable(neap_conn *conn) {
   neap_conn_box *box = box_of(conn);
   if (is_request(conn))
     neap_request_readable(conn);
-  if (box && neap_road(box->rt, take_messages, box) != LUA_OK)
-    neap_conn_close(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
-                    "out of memory", 13);
+  if (box)
+    neap_conn_take_messages(box);
 }
 
 static void call_pong(neap_runtime *rt, lua_State *L, void *arg) {
   struct arrival *arrival = arg;
   if (!neap_push_hook(rt, L, NEAP_HOOK_CONN_PONG))
     return;
-  push_handle(L, arrival->box);
+  neap_conn_push(L, arrival->box);
   lua_pushlstring(L, (const char *)arrival->event->data, arrival->event->len);
   lua_call(L, 2, 0);
 }
@@ -223,8 +100,8 @@ static void call_writable(neap_runtime *rt, lua_State *L, void *arg) {
   neap_conn_box *box = arg;
   if (!neap_push_hook(rt, L, NEAP_HOOK_CONN_WRITABLE))
     return;
-  push_handle(L, box);
-  push_handler(L, box->route, NEAP_HANDLER_WRITABLE);
+  neap_conn_push(L, box);
+  neap_conn_push_handler(L, box->route, NEAP_HANDLER_WRITABLE);
   lua_call(L, 2, 0);
 }
 
@@ -290,7 +167,7 @@ static void keep_remote(lua_State *L, const neap_conn *conn) {
 static void call_closed(neap_runtime *rt, lua_State *L, void *arg) {
   struct ending *ending = arg;
   neap_conn_box *box = ending->box;
-  push_handle(L, box);
+  neap_conn_push(L, box);
   if (!lua_isuserdata(L, -1)) { /* being collected: nobody is left to tell */
     let_go(box);
     return;
@@ -306,12 +183,12 @@ static void call_closed(neap_runtime *rt, lua_State *L, void *arg) {
     let_go(box);
     return;
   }
-  neap_task *task = take_callback(box, L, closed_done);
+  neap_task *task = neap_conn_take_task(box, L, closed_done);
   lua_State *co = task->co;
   neap_push_hook(rt, co, NEAP_HOOK_CONN_CLOSED);
-  push_handle(co, box);
+  neap_conn_push(co, box);
   neap_push_why(co, ending->why);
-  push_handler(co, box->route, NEAP_HANDLER_CLOSE);
+  neap_conn_push_handler(co, box->route, NEAP_HANDLER_CLOSE);
   neap_task_start(task, 3);
 }
 
@@ -374,12 +251,13 @@ void neap_conn_start_route(neap_conn_box *box, lua_State *L, int request) {
   enum neap_handler handler = is_task ? NEAP_HANDLER_TASK : NEAP_HANDLER_OPEN;
   if (!neap_route_has(box->route, handler))
     return;
-  neap_task *task = take_callback(box, L, is_task ? task_done : open_done);
+  neap_task *task =
+    neap_conn_take_task(box, L, is_task ? task_done : open_done);
   box->is_busy = !is_task;
   lua_pushvalue(L, request);
   neap_weak_set(L, &box->id);
-  push_handler(task->co, box->route, handler);
-  push_handle(task->co, box);
+  neap_conn_push_handler(task->co, box->route, handler);
+  neap_conn_push(task->co, box);
   lua_pushvalue(L, request);
   lua_xmove(L, task->co, 1);
   neap_task_start_later(task, 2);

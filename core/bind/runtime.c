@@ -59,8 +59,7 @@ static void report_error(neap_runtime *rt, lua_State *L) {
 
 int neap_road(neap_runtime *rt, neap_road_fn *body, void *arg) {
   struct journey journey = {rt, body, arg};
-  rt->roads++;
-  atomic_store_explicit(&rt->loop->is_polling, false, memory_order_relaxed);
+  neap_runtime_stir(rt);
   lua_State *L = rt->L;
   neap_runner runner;
   if (!lua_checkstack(L, 20))

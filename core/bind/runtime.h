@@ -84,6 +84,12 @@ neap_runtime *neap_runtime_open(lua_State *L);
 typedef void neap_road_fn(neap_runtime *rt, lua_State *L, void *arg);
 int neap_road(neap_runtime *rt, neap_road_fn *body, void *arg);
 
+/* Lua is about to be called: the loop neither rests nor polls. */
+static inline void neap_runtime_stir(neap_runtime *rt) {
+  rt->roads++;
+  atomic_store_explicit(&rt->loop->is_polling, false, memory_order_relaxed);
+}
+
 /* Inside the road: pushes a hook, or returns false when there is none. */
 bool neap_push_hook(neap_runtime *rt, lua_State *L, enum neap_hook hook);
 

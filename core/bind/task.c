@@ -90,6 +90,16 @@ static void retire(neap_task *task, bool ok) {
   unroot(task);
 }
 
+static void stock(neap_runtime *rt, lua_State *L, void *arg) {
+  (void)arg;
+  neap_task *task = neap_task_take(rt, L);
+  retire(task, true);
+}
+
+bool neap_tasks_are_stocked(neap_runtime *rt) {
+  return rt->idle || neap_road(rt, stock, NULL) == LUA_OK;
+}
+
 void neap_task_push(lua_State *L, neap_task *task) {
   if (task->slot != LUA_NOREF)
     lua_rawgeti(L, LUA_REGISTRYINDEX, task->slot);
@@ -221,30 +231,62 @@ static void suspend(neap_task *task, int count) {
     adopt(task);
 }
 
-static void resume(neap_task *task, int nargs) {
+static int enter(neap_task *task, int nargs, int *count) {
   neap_runtime *rt = task->rt;
-  lua_State *L = rt->L;
   neap_runner runner;
-  int count = 0, top = lua_gettop(L);
   task->state = NEAP_TASK_RUNNING;
-  if (task->slot == LUA_NOREF)
-    neap_task_push(L, task); /* its scope may be dropped while it runs */
-  else if (task->done)
-    neap_task_push_borrower(L, task); /* and so may the handle */
   rt->current = task;
   neap_running_enter(rt, &runner, task->co);
-  int status = lua_resume(task->co, L, nargs, &count);
+  int status = lua_resume(task->co, rt->L, nargs, count);
   neap_running_leave(rt, &runner);
   rt->current = NULL;
+  return status;
+}
+
+static void leave(neap_task *task, int status, int count) {
   if (status == LUA_YIELD)
     suspend(task, count);
   else
     finish(task, status, count);
+}
+
+static void resume(neap_task *task, int nargs) {
+  lua_State *L = task->rt->L;
+  int count = 0, top = lua_gettop(L);
+  if (task->slot == LUA_NOREF)
+    neap_task_push(L, task); /* its scope may be dropped while it runs */
+  else if (task->done)
+    neap_task_push_borrower(L, task); /* and so may the handle */
+  int status = enter(task, nargs, &count);
+  leave(task, status, count);
   lua_settop(L, top);
 }
 
 void neap_task_start(neap_task *task, int count) {
   resume(task, count);
+}
+
+struct outcome {
+  neap_task *task;
+  int status;
+  int count;
+};
+
+static void leave_on_road(neap_runtime *rt, lua_State *L, void *arg) {
+  const struct outcome *outcome = arg;
+  (void)rt;
+  (void)L;
+  leave(outcome->task, outcome->status, outcome->count);
+}
+
+void neap_task_start_off_road(neap_task *task, int count) {
+  struct outcome outcome = {.task = task};
+  neap_runtime_stir(task->rt);
+  outcome.status = enter(task, count, &outcome.count);
+  if (outcome.status == LUA_OK && !task->is_adopted)
+    finish(task, LUA_OK, outcome.count);
+  else
+    neap_road(task->rt, leave_on_road, &outcome);
 }
 
 void neap_task_start_later(neap_task *task, int count) {

@@ -66,9 +66,15 @@ neap_task *neap_task_take(neap_runtime *rt, lua_State *L);
 /* Leaves the tasks of the pool to the collector. */
 void neap_tasks_trim(neap_runtime *rt);
 
+/* Whether the pool has a task, so that to take one raises nothing; outside of the
+ * road. False: no memory for one. */
+bool neap_tasks_are_stocked(neap_runtime *rt);
+
 /* Runs it now (from the loop alone), or in the loop's next turn; count is the
- * number of arguments on co's stack above the function. */
+ * number of arguments on co's stack above the function. Off the road: done must
+ * not raise while status is LUA_OK, and the arguments hold the handle. */
 void neap_task_start(neap_task *task, int count);
+void neap_task_start_off_road(neap_task *task, int count);
 void neap_task_start_later(neap_task *task, int count);
 
 /* In a C function of a script: suspends the running task. where (or NULL) is

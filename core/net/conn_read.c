@@ -137,7 +137,8 @@ static bool is_for_binding(neap_conn *conn, const neap_event *event) {
 }
 
 int neap_conn_next(neap_conn *conn, neap_event *event) {
-  while (neap_conn_is_live(conn) && !conn->is_paused) {
+  while (neap_conn_is_live(conn) && !conn->is_paused &&
+         !neap_session_is_settled(&conn->session)) {
     int got = neap_session_next(&conn->session, event, neap_conn_cork(conn));
     if (got <= 0)
       return 0;

@@ -48,6 +48,8 @@ int neap_conn_write(neap_conn *conn, const struct iovec *vectors, int count) {
       return NEAP_ECLOSED;
     }
   }
+  if (count == 1 && (size_t)n == vectors->iov_len)
+    return NEAP_OK;
   if (neap_queue_append(&conn->queue, &conn->loop->segments, vectors, count,
                         (size_t)n)) {
     neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);

@@ -66,6 +66,12 @@ void neap_session_feed(neap_session *s, uint8_t *bytes, size_t len);
  * Pings are answered and a Close is echoed into out. */
 int neap_session_next(neap_session *s, neap_event *event, neap_buffer *out);
 
+/* Whether next() would answer 0 and find nothing to put away. */
+static inline bool neap_session_is_settled(const neap_session *s) {
+  return s->input_len == 0 && s->held == NULL && s->control == NULL &&
+         s->message.buffer.data == NULL && s->failure == 0;
+}
+
 /* Copies the rest of the fed bytes out, so that they may be reused before
  * next() has answered 0. NEAP_OK or NEAP_ENOMEM. */
 int neap_session_pause(neap_session *s);
