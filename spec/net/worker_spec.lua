@@ -243,7 +243,7 @@ describe("A drain of several workers", function()
     close_all(clients)
   end)
 
-  it("interrupts a handler of another worker that never yields", function()
+  it("interrupts a handler of another worker that never yields #signals", function()
     local running <close> = server.start(SCRIPT,
       { "--workers", "2", "--set", "timeouts.cancel=0.2" })
     local clients = one_in_each(running.port, 2)
