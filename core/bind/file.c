@@ -20,8 +20,9 @@ int neap_file_take(neap_file_box *box) {
   return fd;
 }
 
-/* core.open_file(directory, path) -> file | "directory" | nil, message, code:
- * "refused" for what is not there, or must not be seen */
+/* core.open_file(directory, path, walks) -> file | "directory" | nil, message, code:
+ * "refused" for what is not there, or must not be seen. walks: as where the
+ * kernel has no openat2 */
 static int open_file(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
   const char *root = luaL_checkstring(L, 1);
@@ -32,7 +33,8 @@ static int open_file(lua_State *L) {
   neap_file_box *box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = (neap_file_box){.fd = -1, .rt = rt};
   luaL_setmetatable(L, CLASS);
-  int fd = neap_open_beneath(root, path, &st);
+  int fd = lua_toboolean(L, 3) ? neap_open_beneath_by_walking(root, path, &st)
+                               : neap_open_beneath(root, path, &st);
   if (fd < 0)
     return neap_push_status(L, fd);
   if (S_ISDIR(st.st_mode)) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -60,19 +61,26 @@ static size_t first_name(const char *path) {
   return len;
 }
 
+/* Names with one slash between each two. */
+static bool is_plain(const char *path) {
+  for (;;) {
+    size_t len = first_name(path);
+    if (len == 0)
+      return false;
+    if (path[len] == '\0')
+      return true;
+    path += len + 1;
+  }
+}
+
 /* Opens name by name, each from the directory before it; closes at. */
 static int walk(int at, const char *path) {
   for (;;) {
     char name[NAME_SIZE];
     size_t len = first_name(path);
-    if (len == 0) {
-      close(at);
-      errno = ENOENT;
-      return -1;
-    }
     memcpy(name, path, len);
     name[len] = '\0';
-    path += len + (path[len] == '/');
+    path += path[len] == '/' ? len + 1 : len;
     int flags = *path ? O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC : FLAGS;
     int next = openat(at, name, flags);
     int error = errno;
@@ -86,6 +94,8 @@ static int walk(int at, const char *path) {
 
 int neap_open_beneath_by_walking(const char *root, const char *path,
                                  struct stat *st) {
+  if (*path && !is_plain(path))
+    return NEAP_EREFUSED;
   int at = open_root(root);
   if (at < 0)
     return from_errno(errno);
@@ -93,6 +103,8 @@ int neap_open_beneath_by_walking(const char *root, const char *path,
 }
 
 int neap_open_beneath(const char *root, const char *path, struct stat *st) {
+  if (*path && !is_plain(path))
+    return NEAP_EREFUSED;
   int at = open_root(root);
   if (at < 0)
     return from_errno(errno);

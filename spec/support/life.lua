@@ -8,6 +8,7 @@
 
 local neap = require "neap"
 local core = require "neap.core"
+local http = require "spec.support.http"
 
 local life = {}
 
@@ -29,6 +30,21 @@ end
 
 function world_methods:connect(path, options)
   return assert(neap.connect(("ws://127.0.0.1:%d%s"):format(self:port(), path), options))
+end
+
+--- Sends a request, which asks for the end of its connection, and waits for that:
+--- the status, and all that came behind the head.
+function world_methods:ask(path, fields, body)
+  local peer <close> = http.connect(self:port(), 0)
+  peer:send(("%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n%s"):format(
+    body and "POST" or "GET", path, fields or "", body or ""))
+  local text = ""
+  life.wait_until(function()
+    local part, err, rest = peer.tcp:receive "*a"
+    text = text .. (part or rest or "")
+    return err ~= "timeout"
+  end, "an answer to " .. path)
+  return math.tointeger(text:match "^HTTP/1.1 (%d+)"), text:match "\r\n\r\n(.*)$"
 end
 
 function world_methods:close()
