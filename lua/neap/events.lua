@@ -45,7 +45,7 @@ local function begin(self, block)
   if not ok then return nil, message, code end
   open[self] = true
   local seconds = ping_seconds(core.env(self.req))
-  if seconds > 0 then self.req:every(seconds, ping, self) end
+  if seconds > 0 then self.req:every(seconds, function() ping(self) end) end
   return true
 end
 

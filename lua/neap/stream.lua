@@ -39,7 +39,7 @@ end
 function stream.begin(self, block)
   if self.is_over then return nil, "the answer has ended", "closed" end
   if self.is_begun then return true end
-  block = block or response.block(self.headers, core.env(self.req)._lines)
+  block = block or self.block or response.block(self.headers, core.env(self.req)._lines)
   local ok, message, code =
     core.begin_answer(self.req, self.status, response.reason(self.status), block, self.is_watched)
   self.is_begun = true
@@ -72,6 +72,7 @@ end
 ---@return string|nil message
 ---@return string|nil code
 function methods:close()
+  if self.is_over then return true end
   local ok, message, code = stream.begin(self)
   self.is_over = true
   if ok then ok, message, code = core.end_answer(self.req) end
@@ -90,24 +91,26 @@ end
 --- What the pipeline does with it at its end.
 function methods:deliver(req, block)
   if self.is_broken then return stream.cut(self) end
-  local ok, message, code = stream.begin(self, block)
-  if ok and self.run and req.method ~= "HEAD" then self:run() end
-  if self.is_over then return ok, message, code end
+  self.block = block
+  if self.run and req.method ~= "HEAD" then self:run() end
   return methods.close(self)
+end
+
+local function next_piece(make)
+  local piece = make()
+  if piece == nil or type(piece) == "string" then return piece end
+  error(("the body's function returned a %s, not a string"):format(type(piece)), 0)
 end
 
 -- The first piece is made before the head leaves: an error in it is still a 500.
 local function send_pieces(answer, req, block)
   local make, out = answer.body, setmetatable({ req = req, status = answer.status }, mt)
   core.env(req)._stream = out
-  local piece = make()
+  local piece = next_piece(make)
   local ok, message, code = stream.begin(out, block)
-  while ok and piece ~= nil do
-    if type(piece) ~= "string" then
-      error(("the body's function returned a %s, not a string"):format(type(piece)), 0)
-    end
+  while ok and piece do
     ok, message, code = core.write_answer(req, piece)
-    if ok then piece = make() end
+    if ok then piece = next_piece(make) end
   end
   if not ok then return nil, message, code end
   return methods.close(out)
