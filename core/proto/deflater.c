@@ -10,21 +10,27 @@ struct neap_deflater {
   uint8_t bits;
 };
 
-/* MEM_LEVEL: of its tables, zlib's own default. STATE_SIZE: what its state
- * weighs beside them (zconf.h). TAIL: the marker of a flush. */
-enum { MEM_LEVEL = 8, STATE_SIZE = 6 * 1024, TAIL = 4 };
+/* STATE_SIZE: what zlib's state weighs beside window and tables (zconf.h).
+ * TAIL: the marker of a flush. */
+enum { STATE_SIZE = 6 * 1024, TAIL = 4 };
 
 /* zlib makes no raw stream with a window of 256 bytes. With one of 512 it never
  * looks back more than 512 - 262 = 250, so that serves for both. */
 enum { BITS_MIN = 9 };
+
+/* A small window asks for little memory, so the tables are small too: 5 is where
+ * they begin to cost size, 8 is zlib's own default. */
+static int mem_level(uint8_t bits) {
+  return bits < 11 ? 5 : bits < 14 ? bits - 6 : 8;
+}
 
 neap_deflater *neap_deflater_new(uint8_t bits, uint8_t level) {
   neap_deflater *deflater = calloc(1, sizeof *deflater);
   if (deflater == NULL)
     return NULL;
   deflater->bits = bits < BITS_MIN ? BITS_MIN : bits;
-  if (deflateInit2(&deflater->z, level, Z_DEFLATED, -deflater->bits, MEM_LEVEL,
-                   Z_DEFAULT_STRATEGY) != Z_OK) {
+  if (deflateInit2(&deflater->z, level, Z_DEFLATED, -deflater->bits,
+                   mem_level(deflater->bits), Z_DEFAULT_STRATEGY) != Z_OK) {
     free(deflater);
     return NULL;
   }
@@ -40,7 +46,7 @@ void neap_deflater_free(neap_deflater *deflater) {
 
 size_t neap_deflater_size(const neap_deflater *deflater) {
   return sizeof *deflater + STATE_SIZE + ((size_t)1 << (deflater->bits + 2)) +
-         ((size_t)1 << (MEM_LEVEL + 9));
+         ((size_t)1 << (mem_level(deflater->bits) + 9));
 }
 
 void **neap_deflater_tie(neap_deflater *deflater) {

@@ -11,7 +11,9 @@ local SCRIPT = [[
   require "neap.test"
   require("neap.log").configure { level = "error", write = function() end }
   local app = neap.app { timeouts = { handshake = 1, close = 1, cancel = 0.1 } }
+  local deflate = %s
   app:ws("/", {
+    deflate = deflate,
     open = function(conn)
       conn:subscribe "a"
       conn:every(10, function() end)
@@ -26,7 +28,7 @@ local SCRIPT = [[
   })
 
   local function scenario(port)
-    local conn = neap.connect(("ws://127.0.0.1:%%d/"):format(port))
+    local conn = neap.connect(("ws://127.0.0.1:%%d/"):format(port), { deflate = deflate })
     if not conn then return end
     for _, text in ipairs { "one", ("x"):rep(3000), "wait" } do
       if not conn:send(text) then break end
@@ -47,7 +49,9 @@ local SCRIPT = [[
     collectgarbage()
     collectgarbage()
     local counts = core.counts()
-    for _, class in ipairs { "conn", "stream", "timer", "request", "subscription", "topic" } do
+    for _, class in ipairs {
+      "conn", "stream", "timer", "request", "subscription", "topic", "deflate", "inflate",
+    } do
       if counts[class].live > 0 then return false, class end
     end
     return counts.frame_buffer.bytes == 0, "frame_buffer"
@@ -74,7 +78,7 @@ local SCRIPT = [[
     n = n + 1
   until n > total + 1
   neap.run(function()
-    local conn = assert(neap.connect(("ws://127.0.0.1:%%d/"):format(port)))
+    local conn = assert(neap.connect(("ws://127.0.0.1:%%d/"):format(port), { deflate = deflate }))
     assert(conn:send "after all" and conn:receive(1) == "after all")
     conn:terminate()
   end)
@@ -96,11 +100,16 @@ describe("a failing allocation", function()
 
   teardown(function() os.remove(library) end)
 
-  it("ends no process and leaves nothing, whichever it is", function()
-    local status, output = life.die(SCRIPT:format(library), library)
-    assert.equal(0, status, output)
-    assert.is_nil(output:find "LEFT", output)
-    local tried, total = output:match "DONE%s+(%d+)%s+(%d+)"
-    assert.is_true(tonumber(total) > 100 and tonumber(tried) > tonumber(total), output)
-  end)
+  for name, deflate in pairs {
+    ["without compression"] = "false", ["with compression"] = "{}",
+    ["with contexts taken over"] = "{ takeover = true, idle = 0.2 }",
+  } do
+    it("ends no process and leaves nothing, whichever it is, " .. name, function()
+      local status, output = life.die(SCRIPT:format(library, deflate), library)
+      assert.equal(0, status, output)
+      assert.is_nil(output:find "LEFT", output)
+      local tried, total = output:match "DONE%s+(%d+)%s+(%d+)"
+      assert.is_true(tonumber(total) > 100 and tonumber(tried) > tonumber(total), output)
+    end)
+  end
 end)
