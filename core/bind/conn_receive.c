@@ -48,7 +48,10 @@ static int receive(lua_State *L, lua_Number timeout) {
 
 /* conn:receive([seconds]) -> data, kind | nil, message, code */
 static int conn_receive(lua_State *L) {
-  return receive(L, luaL_optnumber(L, 2, -1));
+  lua_Number timeout = luaL_optnumber(L, 2, -1);
+  luaL_argcheck(L, timeout >= 0 || lua_isnoneornil(L, 2), 2,
+                "a time must not be negative");
+  return receive(L, timeout);
 }
 
 static int next_message(lua_State *L) {

@@ -20,6 +20,7 @@ local service = require "neap.service"
 local site = require "neap.site"
 local static = require "neap.static"
 local tls = require "neap.tls"
+local wait = require "neap.wait"
 
 require "neap.conn" -- what the core calls for each connection
 
@@ -71,7 +72,13 @@ function mt:__tostring()
   return ("neap.app: %s"):format(self.where or "?")
 end
 
+local function expect_app(self)
+  if app.is_app(self) then return end
+  site.fail("the methods of an app are called with a colon, as in app:get(path, handler)")
+end
+
 local function refuse_late(self)
+  expect_app(self)
   if self.is_frozen then
     site.fail("routes and middleware are registered before the app listens")
   end
@@ -166,6 +173,7 @@ end
 ---@param handler function|nil the task, when `given` holds only options
 ---@return table app
 function methods:ws(path, given, handler)
+  expect_app(self)
   if type(given) == "function" then given, handler = {}, given end
   site.expect(given, "table", "app:ws's handlers")
   site.expect(handler, "function or nil", "app:ws's handler")
@@ -176,6 +184,7 @@ end
 
 local function serve_method(method)
   return function(self, path, given, handler)
+    expect_app(self)
     if type(given) == "function" and handler == nil then given, handler = {}, given end
     site.expect(handler, "function", "the handler")
     site.expect(given, "table", "the route's options")
@@ -201,6 +210,7 @@ local get_value = methods.get
 ---@param given table|function|nil options of the route, such as limits; or the handler
 ---@param handler function|nil
 function methods:get(path, given, handler)
+  expect_app(self)
   local is_name = given == nil and type(path) == "string" and path:sub(1, 1) ~= "/"
   if not is_name then return (serve_get(self, path, given, handler)) end
   local value, message, code = get_value(self, path)
@@ -258,6 +268,8 @@ function methods.count()
   return core.counts(true).conn.live
 end
 
+local PUBLISH_OPTIONS = { except = "userdata or nil", key = "string or nil" }
+
 --- Sends to every subscriber of `topic`; never waits.
 ---@param topic string
 ---@param data string
@@ -267,6 +279,12 @@ end
 ---@return string|nil message
 ---@return string|nil code
 function methods.publish(_, topic, data, kind, how)
+  site.expect(topic, "string", "app:publish's topic")
+  site.expect(data, "string", "app:publish's data")
+  if kind and kind ~= "text" and kind ~= "binary" then
+    site.fail('app:publish\'s kind must be "text" or "binary", not %s', tostring(kind))
+  end
+  if how ~= nil then site.options(how, PUBLISH_OPTIONS, "app:publish") end
   return core.publish(topic, data, kind, how)
 end
 
@@ -274,7 +292,7 @@ end
 ---@param how table|nil {collect = true} runs a full collection first
 ---@return table<string, table>
 function methods.census(_, how)
-  return require("neap.census")(how)
+  return (require("neap.census")(how))
 end
 
 -- Routes with the same options share one settings object.
@@ -349,6 +367,7 @@ end
 ---@return string|nil message
 ---@return string|nil code
 function methods:listen(url, given)
+  site.expect(url, "string", "the URL")
   site.expect(given, "table or nil", "app:listen's options")
   if not self.make_handler then compile(self) end
   return serve.listen(self, url, given)
@@ -363,21 +382,31 @@ function methods:reload_tls()
   return tls.reload(self)
 end
 
+local RUN_OPTIONS = {
+  listen = "string or table or nil", drain = "number or nil", admin = "string or nil",
+  cert = "string or nil", key = "string or nil", passphrase = "string or nil",
+  client_ca = "string or nil", certs = "table or nil", workers = "number or string or nil",
+}
+
 --- Listens, serves until a signal or app:drain ends it, and prints the receipt.
 ---@param how table|nil {listen = url or list of urls, drain = seconds}, and what app:listen takes
 ---@return integer status what the process should exit with
 function methods:run(how)
-  site.expect(how, "table or nil", "app:run's options")
+  site.options(how or {}, RUN_OPTIONS, "app:run")
   if serve.command.inspect then return (serve.inspect(self, how or {})) end
   if not self.make_handler then compile(self) end
   return (serve.run(self, how or {}))
 end
+
+local DRAIN_OPTIONS = { deadline = "number or nil" }
 
 --- Stops in order: no new connection, 1001 to all, the rest dropped at the deadline.
 ---@param how table|nil {deadline = seconds}, `timeouts.drain` by default
 ---@return boolean
 function methods:drain(how)
   if not self.settled then app.lay_out(self) end
+  site.options(how or {}, DRAIN_OPTIONS, "app:drain")
+  wait.check_limit(how and how.deadline, "app:drain's deadline")
   return drain.start(self, how and how.deadline or self.settled["timeouts.drain"])
 end
 

@@ -5,8 +5,11 @@
 -- a connection by its route.
 
 local core = require "neap.core"
+local site = require "neap.site"
 
 local census = {}
+
+local OPTIONS = { collect = "boolean or nil" }
 
 local SITED = { "listener", "conn", "timer", "task", "scope", "client", "service" }
 
@@ -18,6 +21,7 @@ local result_mt = { __index = function(result, class) return rawget(result, "cla
 ---dropped = messages that slow readers never got, abandoned = what the collector had to close,
 ---shed = connections refused for want of descriptors}
 function census.take(how)
+  if how ~= nil then site.options(how, OPTIONS, "neap.census") end
   if how and how.collect then
     collectgarbage()
     collectgarbage()
@@ -86,4 +90,4 @@ function census.diff(before, after)
   return setmetatable(grown, diff_mt)
 end
 
-return setmetatable(census, { __call = function(_, how) return census.take(how) end })
+return setmetatable(census, { __call = function(_, how) return (census.take(how)) end })

@@ -69,6 +69,7 @@ local function ws_properties(route, flat)
 end
 
 local function properties(route)
+  if route.static then return {} end
   local flat = risk.options_of(route)
   if route.method == "WS" then return ws_properties(route, flat) end
   return { { "limits", "body " .. amount(flat["limits.body"]) } }
@@ -87,15 +88,24 @@ end
 local function to_block(route, dead)
   local rows = middleware_rows(route.room.chain, route.depth)
   rows[#rows + 1] = { describe_end(route), route.where or "?" }
-  local path = route.full_path
+  local path = route.shown
   local verb, mark = route.verb or route.method:lower(), dead[route] and "   (never runs)" or ""
   return { head = { verb, path .. mark }, rows = rows, properties = properties(route), path = path }
+end
+
+-- All but those that lead to a directory's files.
+local function shown_routes(plan)
+  local routes = {}
+  for _, route in ipairs(plan.routes) do
+    if route.terminal or not route.prefix then routes[#routes + 1] = route end
+  end
+  return routes
 end
 
 -- Routes of one path stand together, in the order of the first of them.
 local function blocks_of(plan, dead)
   local at_path, paths = {}, {}
-  for _, route in ipairs(plan.routes) do
+  for _, route in ipairs(shown_routes(plan)) do
     local block = to_block(route, dead)
     if not at_path[block.path] then
       at_path[block.path] = {}
@@ -147,7 +157,7 @@ local function print_summary(write, script, plan)
       if item.kind == "middleware" then middleware = middleware + 1 end
     end
   end
-  write(("%s: %s, %d middleware%s\n"):format(script, plural(#plan.routes, "route", "routes"),
+  write(("%s: %s, %d middleware%s\n"):format(script, plural(#shown_routes(plan), "route", "routes"),
     middleware, mounts > 0 and ", " .. plural(mounts, "mounted app", "mounted apps") or ""))
 end
 

@@ -72,6 +72,8 @@ end
 ---@param seconds number|nil how long to wait at most
 ---@return true|nil sent, or nil, message, code
 function methods:send_wait(data, kind, seconds)
+  site.expect(data, "string", "conn:send_wait's data")
+  wait.check_limit(seconds, "conn:send_wait's time")
   local deadline = seconds and core.now() + seconds
   while self.state == "open" and not core.has_room(self, #data) do
     local left = deadline and math.max(0, deadline - core.now())
@@ -86,6 +88,7 @@ end
 ---@param seconds number|nil
 ---@return table|nil why, or nil, message, code
 function methods:wait_closed(seconds)
+  wait.check_limit(seconds, "conn:wait_closed's time")
   local life = core.life(self, true)
   if life.why then return life.why end
   if self.state == "closed" then return nil, "the connection was closed before", "closed" end
@@ -98,6 +101,9 @@ end
 ---@param to table|nil scope
 ---@return true|nil detached, or nil, message, code
 function methods:detach(to)
+  if to ~= nil and not (type(to) == "table" and to.own) then
+    site.fail("conn:detach needs a scope, or nothing, not a %s", type(to))
+  end
   local detached, message, code = core.detach(self)
   if not detached then return nil, message, code end
   if to then to:own(self) end
@@ -119,6 +125,8 @@ end
 ---@param payload string|nil at most 125 bytes
 ---@return number|nil seconds until the pong came, or nil, message, code
 function methods:ping(payload)
+  site.expect(payload, "string or nil", "conn:ping's payload")
+  if payload and #payload > 125 then site.fail("conn:ping's payload has at most 125 bytes") end
   last_ping = last_ping + 1
   payload = payload or ("%x"):format(last_ping)
   local ok, message, code = core.send_ping(self, payload)

@@ -24,7 +24,9 @@ end
 ---@param value any
 ---@return string
 function json.encode(value)
-  return ((codec or load_codec()).encode(value))
+  local ok, text = pcall((codec or load_codec()).encode, value)
+  if ok then return text end
+  error((tostring(text):gsub("^[^\n:]*:%d+: ", "")), 0) -- the codec's line helps nobody
 end
 
 --- Returns the value of JSON `text`.

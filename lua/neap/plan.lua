@@ -61,7 +61,8 @@ end
 function add.route(self, item, room)
   local path = plan.join(room.prefix, item.path)
   item.room, item.depth, item.full_path = room, #room.chain, path
-  item.label = (item.verb or item.method:lower()) .. " " .. path
+  item.shown = item.terminal and item.prefix and plan.join(room.prefix, item.prefix) or path
+  item.label = (item.verb or item.method:lower()) .. " " .. item.shown
   place(self, item, path)
   self.routes[#self.routes + 1] = item
   return { what = item.label, prefix = path, depth = item.depth }

@@ -46,23 +46,6 @@ local function hint(registry, name)
   return suggest.did_you_mean(name, known)
 end
 
---- Raises unless `given` has the options that `known` has, of these types.
----@param given table
----@param known table<string, string>
----@param whose string
-function provide.check_options(given, known, whose)
-  site.expect(given, "table", whose .. "'s options")
-  for name in pairs(given) do
-    if not known[name] then
-      site.fail("unknown option %s of %s%s", tostring(name), whose,
-        suggest.did_you_mean(name, known))
-    end
-  end
-  for name, kinds in pairs(known) do
-    site.expect(given[name], kinds, ("%s's %s"):format(whose, name))
-  end
-end
-
 local function read_needs(needs, whose)
   local names = {}
   for i, need in ipairs(needs or names) do
@@ -96,7 +79,7 @@ end
 function provide.value(registry, name, given)
   site.expect(name, "string", "app:provide's name")
   local whose = ('app:provide("%s")'):format(name)
-  provide.check_options(given, OPTIONS, whose)
+  site.options(given, OPTIONS, whose)
   if not IS_LIFETIME[given.lifetime] then
     site.fail("%s's lifetime must be one of %s, not %s%s", whose, table.concat(LIFETIMES, ", "),
       given.lifetime, suggest.hint(given.lifetime, LIFETIMES))

@@ -54,6 +54,30 @@ function of_page.body(flat)
   return "limits.body = 0: one request can fill the memory; set a limit such as \"1M\""
 end
 
+local function read_file(path)
+  local file <close> = io.open(path, "rb")
+  return file and file:read "a"
+end
+
+-- The script itself, found in the directory that is served.
+local function holds_script(directory, script)
+  local own = script and read_file(script)
+  return own and read_file(directory .. "/" .. script:match "[^/]*$") == own
+end
+
+local function add_static_risks(route, script, risks)
+  local function add(message)
+    risks[#risks + 1] = { where = route.where, message = route.label .. ": " .. message }
+  end
+  if holds_script(route.static, script) then
+    add(("the directory %s holds the script itself, and whatever lies beside it; "
+      .. "serve a directory of its own"):format(route.static))
+  end
+  if route.shows_hidden then
+    add("hidden = true: files such as .git and .env are served too")
+  end
+end
+
 local RULES = { { of_socket, { "origins", "message", "ping", "write" } }, { of_page, { "body" } } }
 
 -- One risk that many routes share is told once, with the lines.
@@ -67,21 +91,25 @@ local function add_shared(found, message, route)
   found[message], found[#found + 1] = known, known
 end
 
-local function find_in_routes(plan)
+local function apply_rules(route, found)
+  local flat, rules = risk.options_of(route), RULES[route.method == "WS" and 1 or 2]
+  for _, name in ipairs(rules[2]) do
+    local message = rules[1][name](flat)
+    if message then add_shared(found, message, route) end
+  end
+end
+
+local function find_in_routes(plan, script, risks)
   local found = {}
   for _, route in ipairs(plan.routes) do
-    local flat = risk.options_of(route)
-    local rules = RULES[route.method == "WS" and 1 or 2]
-    for _, name in ipairs(rules[2]) do
-      local message = rules[1][name](flat)
-      if message then add_shared(found, message, route) end
-    end
+    if route.static then add_static_risks(route, script, risks) end
+    if not route.prefix then apply_rules(route, found) end
   end
   for _, each in ipairs(found) do
     local more = each.more > 0 and (" and %d more"):format(each.more) or ""
     each.message = each.label .. more .. ": " .. each.message
+    risks[#risks + 1] = each
   end
-  return found
 end
 
 -- ---- of the order
@@ -224,7 +252,7 @@ end
 
 --- Lists what is risky.
 ---@param plan table from plan.make
----@param how table listen = list of URLs
+---@param how table listen = list of URLs, script = its path
 ---@return table[] risks {where, message}
 function risk.find(plan, how)
   local risks = {}
@@ -232,7 +260,7 @@ function risk.find(plan, how)
   for _, room in ipairs(plan.rooms) do
     if room.app.items[1] then find_misplaced(room.chain, risks) end
   end
-  for _, each in ipairs(find_in_routes(plan)) do risks[#risks + 1] = each end
+  find_in_routes(plan, how.script, risks)
   find_in_app(plan, how, risks)
   find_idle_options(plan, risks)
   return risks

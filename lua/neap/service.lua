@@ -11,6 +11,7 @@ local job = require "neap.job"
 local log = require "neap.log"
 local provide = require "neap.provide"
 local scope = require "neap.scope"
+local site = require "neap.site"
 local values = require "neap.values"
 local wait = require "neap.wait"
 
@@ -27,7 +28,7 @@ local OPTIONS = {
 ---@param registry table
 ---@param given table name, start, stop, needs, each_worker, restart
 function service.add(registry, given)
-  provide.check_options(given, OPTIONS, "app:service")
+  site.options(given, OPTIONS, "app:service")
   local whose = ('app:service("%s")'):format(given.name)
   local restart = given.restart == true and {} or given.restart
   provide.add(registry, {

@@ -3,6 +3,8 @@
 -- A tail call leaves no line behind. A script's own can't be helped, so it is
 -- recognised; neap's functions that lead here make none: `return (f(x))`.
 
+local suggest = require "neap.suggest"
+
 local site = {}
 
 local HERE = debug.getinfo(1, "S").source:match("^(@.*)site%.lua$") or "@neap/"
@@ -67,6 +69,23 @@ function site.expect(value, expected, name)
     if type(value) == kind then return end
   end
   site.fail("%s must be a %s, not %s", name, expected, type(value))
+end
+
+--- Raises unless `given` is a table of options that `known` has, of its types.
+---@param given table
+---@param known table<string, string> the types of each: "string or nil"
+---@param whose string what takes them
+function site.options(given, known, whose)
+  site.expect(given, "table", whose .. "'s options")
+  for name in pairs(given) do
+    if not known[name] then
+      site.fail("unknown option %s of %s%s", tostring(name), whose,
+        suggest.did_you_mean(name, known))
+    end
+  end
+  for name, kinds in pairs(known) do
+    site.expect(given[name], kinds, ("%s's %s"):format(whose, name))
+  end
 end
 
 return site

@@ -190,7 +190,8 @@ function static.routes(prefix, directory, given)
   local base, handler = prefix:gsub("/+$", ""), make_handler(directory, given)
   local routes = {
     { path = base .. "/*" .. PARAMETER,
-      route = { handler = handler, terminal = true, prefix = prefix, verb = "static" } },
+      route = { handler = handler, terminal = true, prefix = prefix, verb = "static",
+        static = directory, shows_hidden = given.hidden } },
   }
   if base ~= "" then
     table.insert(routes, 1, { path = base, route = { handler = add_slash, prefix = prefix } })

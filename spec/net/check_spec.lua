@@ -19,6 +19,15 @@ local WRONG = {
       .. "answers every request under /; move it above that line\n",
     "\n2 things are wrong\n",
   },
+  behind_static = {
+    "  behind_static.lua:6: get /assets/version can never run: static /assets "
+      .. "(behind_static.lua:5) answers every request under /assets; move it above that line\n",
+    "  behind_static.lua:8: ws /chat can never run: static / (behind_static.lua:7) answers "
+      .. "every request under /; move it above that line\n",
+    "ws     /chat   (never runs)\n",
+    "  behind_static.lua:5: static /assets: the directory spec/support/check holds "
+      .. "the script itself, and whatever lies beside it",
+  },
   forgotten_next = {
     "  forgotten_next.lua:8: get / can never run: middleware auth (forgotten_next.lua:5) takes "
       .. "no next, so it answers every request; write function(req, next)\n",
