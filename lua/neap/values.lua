@@ -41,6 +41,10 @@ local function move_behind(value, asker)
   if asker and asker.scope and asker.number < value.number then entry.move_last(asker) end
 end
 
+local function is_live(record)
+  return record.state == "ready" and record.scope.state == "open"
+end
+
 local function hand_over(self, record)
   local home, place = record.home, record.scope.places[1]
   move_behind(place, place_in(home, self))
@@ -127,7 +131,7 @@ end
 -- ---- getting
 
 local function outcome(self, record)
-  if record.state == "ready" then return hand_over(self, record) end
+  if is_live(record) then return hand_over(self, record) end
   return nil, record.message or "the scope has ended", record.code or "closed"
 end
 
@@ -153,7 +157,7 @@ local function get_in(self, home, def)
   if self.state == "closed" or def.registry.scope.state == "closed" then return refuse() end
   local record, message, code = find_kept(home, def)
   if message then return nil, message, code end
-  if record and record.state == "ready" then return hand_over(self, record) end
+  if record and is_live(record) then return hand_over(self, record) end
   if self.state ~= "open" or home.state ~= "open" then return refuse() end
   wait.check()
   if not wait.is_possible() then return nil, "the task is being closed", "cancelled" end
