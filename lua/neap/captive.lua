@@ -9,22 +9,19 @@ local captive = {}
 
 -- ---- where a scoped value lives
 
-local function is_unit(at)
-  return at.is_unit or at.of_conn
-end
-
--- Climbs to the connection, request or service above, or the outermost scope of
--- the script's own below the app; stops at a singleton.
+-- Climbs to the outermost scope below the app: that of a connection, a request,
+-- a service, or one of the script's own. Stops at one that a factory was given;
+-- returns nil and what is in the way at a singleton.
 local function climb(self)
-  local free, at = nil, self
+  local outermost, at = nil, self
   while at and not at.provides do
-    if is_unit(at) then return at end
     local record = at.value_of
-    if not record then free = at end
+    if at.is_unit then return at end
     if record and record.def.kind == "singleton" then return nil, record end
+    if not record then outermost = at end
     at = at.parent
   end
-  return free
+  return at and outermost
 end
 
 local function values_between(self, captor)
@@ -63,14 +60,11 @@ function captive.home(self, def)
     .. "ask one of these for it, not the app", provide.describe(def))
 end
 
---- Makes a scope that a factory was given the one where scoped values live,
---- unless a connection, request or service stands above it: it ends by itself,
---- also where it stands below a singleton.
+--- Makes a scope that a factory was given the one where scoped values live, where
+--- it has none above it: it ends by itself, though it may stand below a singleton.
 ---@param self table scope
 function captive.let_in(self)
-  local unit = climb(self)
-  local has_one = unit and is_unit(unit)
-  if not has_one and not self.value_of and not self.provides then self.is_unit = true end
+  if not climb(self) and not self.value_of and not self.provides then self.is_unit = true end
 end
 
 -- ---- who waits for whom
@@ -104,22 +98,16 @@ local function path_between(from, to, seen)
   end
 end
 
--- What is made for each asker would be made without end.
-local function refuse_again(found, def)
+--- Raises when a transient would be made in the course of its own making, and
+--- so without end.
+---@param def table
+function captive.refuse_making(def)
+  if def.kind ~= "transient" then return end
   local path = {}
-  for _, record in ipairs(found) do
+  for _, record in ipairs(makings(scope.current(), {})) do
     table.insert(path, 1, record)
     if record.def == def then refuse_cycle(path) end
   end
-end
-
---- Raises when a transient would be made in the course of its own making.
----@param self table scope
----@param def table
-function captive.refuse_making(self, def)
-  if def.kind ~= "transient" then return end
-  refuse_again(makings(self, {}), def)
-  refuse_again(makings(scope.current(), {}), def)
 end
 
 local watch_mt = {

@@ -91,7 +91,7 @@ local LAZY = {
   cookies = function(env) return request.parse_cookies(env._req:header "cookie" or "") end,
   scope = function(env, parent)
     local own = scope.new { label = "request", parent = parent }
-    own.is_unit, own.tags = true, rawget(env, "_tags")
+    own.tags = rawget(env, "_tags")
     if rawget(env, "_is_over") then own:close() end
     return own
   end,

@@ -116,7 +116,6 @@ local function open_scope(one, attempt)
   local own = scope.new {
     label = one.name, parent = one.registry.scope, on_error = on_error(one, attempt),
   }
-  own.is_unit = true
   own:own(core.token("service", one.name, one.where))
   own:defer(function() attempt.place:wake_all(true) end)
   one.scope, one.stop_hook = own, nil

@@ -58,9 +58,7 @@ end
 -- ---- the end
 
 local function dispose(self)
-  local record = self.record
-  record.state = "over"
-  record.def.dispose(record.value)
+  self.record.def.dispose(self.record.value)
 end
 
 -- The last thing that happens in a value's own scope.
@@ -85,7 +83,6 @@ local function settle(record, value)
   if record.def.dispose then
     entry.link(record.scope, { kind = "hook", record = record, finish = dispose })
   end
-  if record.scope.state ~= "open" then return end
   record.state = "ready"
   entry.move_last(record.scope.places[1])
   record.place:wake_all(true)
@@ -161,7 +158,7 @@ local function get_in(self, home, def)
   if self.state ~= "open" or home.state ~= "open" then return refuse() end
   wait.check()
   if not wait.is_possible() then return nil, "the task is being closed", "cancelled" end
-  captive.refuse_making(self, def)
+  captive.refuse_making(def)
   local value
   value, message, code = await(self, record or begin(home, def))
   return value, message, code

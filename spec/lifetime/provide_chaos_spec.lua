@@ -99,7 +99,8 @@ local function play(app)
     scopes[#scopes + 1] = own
     maybe_wait()
     if one_in(3) and scopes[1] then
-      neap.spawn(function() table.remove(scopes, math.random(#scopes)):close() end)
+      local last = table.remove(scopes, math.random(#scopes))
+      neap.spawn(function() last:close() end)
     end
   end
 end

@@ -442,6 +442,36 @@ describe("the end of values", function()
     end)
   end)
 
+  it("follows the order in which they were ready, not asked for", function()
+    life.run(function(world)
+      local list
+      list = provide(world.app, "slow", "singleton", { make = function()
+        neap.sleep(0.03)
+        list[#list + 1] = "+slow"
+        return {}
+      end })
+      provide(world.app, "fast", "singleton")
+      local slow = neap.spawn(function() world.app:get "slow" end)
+      neap.sleep(0)
+      world.app:get "fast"
+      life.wait_until(function() return #list == 2 end)
+      world.app.scope:close()
+      slow:close()
+      assert.same({ "+fast", "+slow", "-slow", "-fast" }, list)
+    end)
+  end)
+
+  it("comes after the end of a scope that asked, however old the scope is", function()
+    life.run(function(world)
+      local list = provide(world.app, "db", "singleton")
+      local own = world.app:child()
+      own:defer(function() list[#list + 1] = "hook" end)
+      own:get "db"
+      world.app.scope:close()
+      assert.same({ "+db", "hook", "-db" }, list)
+    end)
+  end)
+
   it("comes after the end of a task that has one, however old the task is", function()
     life.run(function(world)
       local list = provide(world.app, "db", "singleton")
@@ -484,9 +514,13 @@ describe("the end of values", function()
   it("may come early: what closes its own scope is made anew", function()
     life.run(function(world)
       local made = 0
-      local list = provide(world.app, "it", "singleton", { make = function(scope)
+      local list
+      list = provide(world.app, "it", "singleton", { make = function(scope)
         made = made + 1
         return { number = made, stop = function() scope:close() end }
+      end, dispose = function()
+        neap.sleep(0.02)
+        list[#list + 1] = "-it"
       end })
       local first = world.app:get "it"
       neap.spawn(first.stop)
@@ -510,6 +544,25 @@ describe("the end of values", function()
       assert.equal("closed", code)
       assert.equal("closed", code_of(own:get "it"))
       assert.same({ "+it", "-it" }, list)
+    end)
+  end)
+
+  it("once begun gives none of them out", function()
+    life.run(function(world)
+      provide(world.app, "it", "scoped", { make = function(scope) return { scope = scope } end })
+      local own, is_closed = world.app:child(), false
+      own:get "it".scope:spawn(function()
+        own:shield(1, function() neap.sleep(0.05) end)
+      end)
+      neap.sleep(0)
+      neap.spawn(function()
+        own:close()
+        is_closed = true
+      end)
+      neap.sleep(0.01)
+      assert.is_false(is_closed)
+      assert.equal("closed", code_of(own:get "it"))
+      life.wait_until(function() return is_closed end)
     end)
   end)
 
@@ -693,15 +746,40 @@ describe("a cycle that shows only as values are made", function()
   end)
 
   it("is named for transients, which would be made without end", function()
-    quietly(function()
+    local text = quietly(function()
       life.run(function(world)
-        provide(world.app, "a", "transient", { make = function(scope) return scope:get "b" end })
-        provide(world.app, "b", "transient",
-          { make = function(scope) return assert(scope:get "a") end })
+        local app = world.app
+        provide(app, "a", "transient", { make = function(scope) return scope:get "b" end })
+        provide(app, "b", "transient", { make = function() return (app:get "a") end })
         local value, message = world.app:get "a"
         assert.is_nil(value)
-        assert.truthy(without_lines(message or "nothing"):find("cannot make"))
+        assert.matches('cannot make transient "a"', without_lines(message))
       end)
+    end)
+    assert.matches('a cycle: transient "a" %(LINE%) needs transient "b" %(LINE%) needs "a"',
+      without_lines(text))
+  end)
+end)
+
+describe("a wait that is over", function()
+  it("makes no cycle later", function()
+    life.run(function(world)
+      local app, got = world.app, nil
+      provide(app, "a", "singleton", { make = function(scope)
+        local helper = scope:spawn(function() scope:get "b" end)
+        neap.sleep(0.01)
+        helper:close()
+        neap.sleep(0.03)
+        return "a"
+      end })
+      provide(app, "b", "singleton", { make = function(scope)
+        neap.sleep(0.02)
+        return "b" .. assert(scope:get "a")
+      end })
+      neap.spawn(function() got = table.pack(app:get "b") end)
+      assert.equal("a", app:get "a")
+      life.wait_until(function() return got end)
+      assert.equal("ba", got[1], got[2])
     end)
   end)
 end)
@@ -733,7 +811,7 @@ describe("a factory", function()
     with_hub(function(world, hub, list)
       local same
       world:ws("/", { message = function(conn)
-        same = hub.session(conn) == conn:get "session"
+        same = hub.session(conn:child()) == conn:get "session"
         conn:close()
       end })
       local conn = world:connect "/"
@@ -754,6 +832,24 @@ describe("a factory", function()
       end)
       life.wait_until(function() return #list == 8 end)
       assert.same({ "-session", "-tx" }, { list[7], list[8] })
+    end)
+  end)
+
+  it("keeps nothing of what its scope had once that is closed", function()
+    with_hub(function(_, hub)
+      local seen = setmetatable({}, { __mode = "k" })
+      for _ = 1, 5 do
+        local session, scope = hub.session()
+        seen[session] = true
+        scope:close()
+        seen[scope] = true
+      end
+      life.wait_until(function()
+        life.collect()
+        local count = 0
+        for _ in pairs(seen) do count = count + 1 end
+        return count <= 1 -- the last one may stand in a register still
+      end)
     end)
   end)
 

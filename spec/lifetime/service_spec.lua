@@ -176,7 +176,10 @@ describe("services", function()
         app.options["timeouts.drain"] = 0.2
         app.options["timeouts.cancel"] = 0.1
         add("a")
-        add("hangs", { stop = function() while true do neap.sleep(60) end end })
+        add("hangs", { stop = function()
+          neap.sleep(60)
+          list[#list + 1] = "told to go on"
+        end })
         add("fails", { stop = function() error "on purpose" end })
         local world = test.serve(app)
         local began = neap.now()
@@ -209,6 +212,35 @@ describe("services", function()
       test.serve(app):close()
       assert.is_true(is_flushed)
     end)
+  end)
+end)
+
+describe("services of mounted apps and workers", function()
+  it("start after those of the app above, which they may need, and stop before", function()
+    run(function()
+      local list = {}
+      local app, add = noting(list)
+      local other, add_other = noting(list)
+      app:mount("/other", other)
+      add_other("inner", { needs = { "outer" } })
+      add("outer")
+      test.serve(app):close()
+      assert.same({ "+outer", "+inner", "-inner", "-outer" }, list)
+    end)
+  end)
+
+  it("run in the first worker alone, unless they say otherwise", function()
+    local before = neap.worker
+    rawset(neap, "worker", { index = 2 })
+    run(function()
+      local list = {}
+      local app, add = noting(list)
+      add("one")
+      add("each", { each_worker = true })
+      test.serve(app):close()
+      assert.same({ "+each", "-each" }, list)
+    end)
+    rawset(neap, "worker", before)
   end)
 end)
 
@@ -351,6 +383,69 @@ describe("a task of a service that dies", function()
     end)
     local _, times = text:gsub('service "feed" %b() failed to start: no feed', "")
     assert.equal(2, times)
+  end)
+
+  it("is not started again while others stop", function()
+    quietly(function()
+      run(function()
+        local list = {}
+        local app, add = noting(list)
+        add("slow", { stop = function() neap.sleep(0.1) end })
+        add("feed", { restart = { min = 0.05, max = 0.05, jitter = "none" },
+          start = function(scope) scope:spawn(function() error("died", 0) end) end })
+        local world = test.serve(app)
+        life.wait_until(function() return live() == 1 end)
+        world:close()
+        assert.same({ "+slow", "+feed", "-feed", "-slow" }, list)
+      end)
+    end)
+  end)
+
+  it("starts it again once, however many of its tasks die", function()
+    quietly(function()
+      run(function()
+        local list, runs = {}, 0
+        local app, add = noting(list)
+        add("feed", { restart = { min = 0.001, max = 0.001 }, start = function(scope)
+          runs = runs + 1
+          for _ = 1, runs == 1 and 3 or 0 do
+            scope:after(0.005, function() error("died", 0) end)
+          end
+        end })
+        local world = test.serve(app)
+        life.wait_until(function() return runs == 2 end)
+        neap.sleep(0.02)
+        world:close()
+        assert.same({ "+feed", "-feed", "+feed", "-feed" }, list)
+      end)
+    end)
+  end)
+
+  it("waits longer each time, and as at first once a run has lasted", function()
+    local text = quietly(function()
+      run(function()
+        local app, runs, die = neap.app(), 0, nil
+        app:service { name = "feed", restart = { min = 10, max = 20, jitter = "none" },
+          start = function(scope)
+            runs = runs + 1
+            die = function() scope:spawn(function() error("died", 0) end) end
+          end }
+        local world = test.serve(app)
+        for run_number, lasts in ipairs { 0, 0, 25 } do
+          test.clock:advance(lasts)
+          die()
+          for _ = 1, 25 do
+            if runs == run_number then test.clock:advance(1) end
+            neap.sleep(0.001)
+          end
+          life.wait_until(function() return runs == run_number + 1 end)
+        end
+        world:close()
+      end)
+    end)
+    local waits = {}
+    for seconds in text:gmatch "is started again in ([%d.]+) s" do waits[#waits + 1] = seconds end
+    assert.same({ "10.0", "20.0", "10.0" }, waits)
   end)
 
   it("is not started again once the app stops", function()

@@ -108,12 +108,13 @@ describe("services of a process", function()
       add "first"
       add("second", function(scope) scope:every(1, print) end)
       add("third", function() error "no feed" end)
+      app:defer(function() say "the app ends" end)
       return app
     ]], { may_fail = true, "--leaks", "error" })
     local status, out, err = running:wait()
     assert.equal(1, status)
     assert.equal("start first", running.greeting)
-    assert.equal("start second\nstart third\nstop second\nstop first\n", out)
+    assert.equal("start second\nstart third\nstop second\nstop first\nthe app ends\n", out)
     assert.matches('^neap: [^\n]*%.lua:%d+: service "third" failed to start: '
       .. "[^\n]*%.lua:%d+: no feed\n$", err)
   end)
