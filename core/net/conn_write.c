@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "net/http_internal.h"
+#include "net/topic.h"
 #include "proto/close_code.h"
 #include "proto/status.h"
 
@@ -39,12 +40,22 @@ void neap_conn_await_room(neap_conn *conn) {
   neap_conn_update_interest(conn);
 }
 
+/* The peer is gone, or there is no memory for what it does not take. */
+static void lose(neap_conn *conn, enum neap_cause cause, enum neap_by by) {
+  if (!neap_topics_are_walked(conn->loop->topics)) {
+    neap_conn_abort(conn, cause, by);
+    return;
+  }
+  conn->is_lost = true;
+  neap_conn_mark_dirty(conn);
+}
+
 int neap_conn_write(neap_conn *conn, const struct iovec *vectors, int count) {
   ssize_t n = 0;
   if (neap_conn_unsent(conn) == 0) {
     n = write_vectors(conn, vectors, count);
     if (n < 0) {
-      neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
+      lose(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
       return NEAP_ECLOSED;
     }
   }
@@ -52,7 +63,7 @@ int neap_conn_write(neap_conn *conn, const struct iovec *vectors, int count) {
     return NEAP_OK;
   if (neap_queue_append(&conn->queue, &conn->loop->segments, vectors, count,
                         (size_t)n)) {
-    neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
+    lose(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
     return NEAP_ENOMEM;
   }
   if (neap_conn_unsent(conn) > 0 && !conn->is_backlogged)
@@ -183,6 +194,10 @@ int neap_conn_try_now(neap_conn *conn) {
 }
 
 static void flush(neap_conn *conn) {
+  if (conn->is_lost) {
+    neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
+    return;
+  }
   if (conn->is_overflowing)
     neap_conn_close(conn, NEAP_CAUSE_OVERFLOW, NEAP_BY_LOCAL,
                     NEAP_CLOSE_TRY_LATER, "too slow", 8);

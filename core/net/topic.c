@@ -18,6 +18,7 @@ struct neap_topics {
   neap_topic_table table;
   neap_patterns patterns;
   neap_worker *worker; /* NULL: the only one */
+  bool is_walked;
 };
 
 neap_topics *neap_topics_new(neap_census *census, neap_frame_pool *frames) {
@@ -166,6 +167,10 @@ void neap_topics_each(const neap_conn *conn, neap_topic_fn *fn, void *arg) {
 
 /* ---- publishing */
 
+bool neap_topics_are_walked(const neap_topics *topics) {
+  return topics->is_walked;
+}
+
 /* Has conn been reached through one of the first count patterns, or the topic
  * by its name? Each gets a message once. */
 static bool is_reached(const neap_topics *topics, const neap_conn *conn,
@@ -178,7 +183,8 @@ static bool is_reached(const neap_topics *topics, const neap_conn *conn,
   return false;
 }
 
-/* A send calls nobody and ends no connection, so nothing moves on the way. */
+/* A send calls nobody, and a connection that is lost ends with the turn: so
+ * nothing moves on the way. */
 static int walk(neap_topics *topics, neap_topic *topic,
                 const neap_publication *to, neap_frame_forms *forms,
                 const neap_topic *named, size_t before) {
@@ -212,11 +218,13 @@ static int publish_here(neap_topics *topics, const neap_publication *to,
   neap_topic *named =
     neap_topic_table_find(&topics->table, hash, to->topic, to->topic_len);
   neap_frame_forms forms = {.pool = topics->frames, .plain = frame};
+  topics->is_walked = true;
   int reached = named ? walk(topics, named, to, &forms, NULL, 0) : 0;
   if (topics->patterns.count) {
     int more = walk_patterns(topics, to, &forms, named);
     reached = more < 0 ? more : reached + more;
   }
+  topics->is_walked = false;
   neap_frame_forms_release(&forms);
   return reached;
 }

@@ -53,6 +53,10 @@ typedef struct neap_publication {
  * is queued leaves at the end of the turn. */
 int neap_topic_publish(neap_topics *topics, const neap_publication *to,
                        enum neap_opcode opcode, const void *data, size_t len);
+/* Whether a publish is walking over subscribers: who is lost now must stay in
+ * the lists until it is done. */
+bool neap_topics_are_walked(const neap_topics *topics);
+
 /* To the subscribers of this loop alone. */
 int neap_topic_publish_here(neap_topics *topics, const neap_publication *to,
                             struct neap_frame_buffer *frame);

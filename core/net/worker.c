@@ -58,15 +58,11 @@ static neap_conn *addressee(neap_loop *loop, const neap_mail *mail) {
   return conn && conn->state == NEAP_CONN_OPEN ? conn : NULL;
 }
 
-/* A client's connection masks what it sends: there the payload alone counts. */
+/* As if it were sent here: a client's connection masks it, others may compress. */
 static void deliver_frame(neap_conn *conn, const neap_mail *mail) {
-  neap_frame_buffer *frame = mail->frame;
-  if (conn->is_client)
-    neap_conn_send(conn, (enum neap_opcode)(frame->bytes[0] & 0x0F),
-                   frame->bytes + (frame->len - frame->payload), frame->payload,
-                   mail->key);
-  else
-    neap_conn_send_frame(conn, frame, NEAP_OVERFLOW_ROUTE, mail->key);
+  neap_conn_send(conn, neap_frame_buffer_opcode(mail->frame),
+                 neap_frame_buffer_payload(mail->frame), mail->frame->payload,
+                 mail->key);
 }
 
 static void deliver_to_conn(neap_loop *loop, const neap_mail *mail) {

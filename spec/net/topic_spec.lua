@@ -175,6 +175,25 @@ describe("A pattern", function()
     end)
   end)
 
+  it("outlives those that are lost while it is published to", function()
+    life.run(function(world)
+      local conns, clients = {}, {}
+      world:ws("/", {
+        deflate = { takeover = true, min = 0 }, -- each is sent a message of its own
+        open = function(conn) conns[#conns + 1] = conn end,
+      })
+      for i = 1, 3 do clients[i] = world:connect("/", { deflate = { takeover = true } }) end
+      life.wait_until(function() return #conns == 3 end, "the connections")
+      for _, conn in ipairs(conns) do conn:subscribe("#", { pattern = true }) end
+      conns[1]:subscribe("a/#", { pattern = true })
+      for _, client in ipairs(clients) do client:terminate() end
+      world.app:publish("a/x", ("tide "):rep(100))
+      world.app:publish("a/x", ("wind "):rep(100))
+      life.wait_until(function() return conns[1].state == "closed" end, "the end")
+      assert.equal(0, world.app:publish("a/x", "nobody"))
+    end)
+  end)
+
   it("is left at the close, like any topic", function()
     life.run(function(world)
       local conn = pair(world)
