@@ -1,12 +1,10 @@
 --- Who may come in: a name and the common password open a session, and a cookie
 --- carries it from then on.
 local database = require "database"
-local neap = require "neap"
 
 local auth = {}
 
 local DAY = 24 * 60 * 60
-local COOKIE = "session=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Strict"
 
 local function random_token()
   local file <close> = assert(io.open("/dev/urandom", "rb"))
@@ -20,13 +18,6 @@ local function is_same(given, secret)
     difference = difference | (given:byte(i) ~ secret:byte((i - 1) % #secret + 1))
   end
   return difference == 0
-end
-
--- The name and password of "Authorization: Basic …".
-local function credentials(req)
-  local encoded = (req:header "authorization" or ""):match "^Basic (%S+)$"
-  local plain = encoded and neap.codec.unbase64(encoded) or ""
-  return plain:match "^([^:%c]+):(.*)$"
 end
 
 --- Opens a session, and returns its token.
@@ -45,12 +36,15 @@ end
 
 local function sign_in(password)
   return function(req)
-    local name, given = credentials(req)
-    if not name or not is_same(given, password) then
+    local given = assert(req:json())
+    if type(given) ~= "table" then return req:reject(400, "send a name and a password") end
+    local name = type(given.name) == "string" and given.name:match "^%s*([^%c]+)"
+    if not name or not is_same(tostring(given.password), password) then
       return req:reject(403, "that is not the password")
     end
     local token = auth.open_session(assert(req:get "db"), name)
-    return req:json({ name = name }, 200, { ["Set-Cookie"] = COOKIE:format(token, 7 * DAY) })
+    req:set_cookie("session", token, { max_age = 7 * DAY, same_site = "Strict" })
+    return req:json { name = name }
   end
 end
 
@@ -59,12 +53,13 @@ local function sign_out(req)
   if token then
     database.run(assert(req:get "db"), "delete from sessions where token = ?", token)
   end
-  return req:text("bye", 200, { ["Set-Cookie"] = COOKIE:format("", 0) })
+  req:set_cookie "session"
+  return req:text "bye"
 end
 
 --- Serves signing in and out.
 function auth.serve(app, password)
-  app:post("/session", sign_in(password))
+  app:post("/session", { limits = { body = "1K" } }, sign_in(password))
   app:delete("/session", sign_out)
 end
 

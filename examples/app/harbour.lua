@@ -3,7 +3,6 @@ local auth = require "auth"
 local board = require "board"
 local database = require "database"
 local neap = require "neap"
-local page = require "page"
 local tide = require "tide"
 
 local folder = debug.getinfo(1, "S").source:match "^@(.*/)" or "./"
@@ -15,6 +14,6 @@ return function(settings)
   tide.serve(app)
   auth.serve(app, settings.password)
   app:mount("/api", board.app())
-  page.serve(app, folder .. "public/")
+  app:static("/", folder .. "public")
   return app
 end

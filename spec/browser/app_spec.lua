@@ -70,6 +70,16 @@ describe("the harbour app", function()
     chrome:wait("it after a reload", shows "it's <b>high</b> water")
   end)
 
+  it("answers what is no name and password with 400", function()
+    local status = chrome:run([[
+      const request = new XMLHttpRequest();
+      request.open("POST", "/session", false);
+      request.send(arguments[0]);
+      return request.status;
+    ]], "5")
+    assert.equal(400, status)
+  end)
+
   it("takes a note down through the REST route, in both windows", function()
     chrome:click "#notes button"
     for _, window in ipairs { ann, bob } do

@@ -51,13 +51,12 @@ async function connect() {
   };
 }
 
-const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
-
 find("door").onsubmit = async (event) => {
   event.preventDefault();
-  const secret = base64(find("name").value.trim() + ":" + find("password").value);
-  const answer = await fetch("/session",
-    { method: "POST", headers: { Authorization: "Basic " + secret } });
+  const answer = await fetch("/session", {
+    method: "POST", headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ name: find("name").value, password: find("password").value }),
+  });
   find("wrong").textContent = answer.ok ? "" : await answer.text();
   if (answer.ok) connect();
 };
