@@ -133,6 +133,22 @@ fine
     assert.equal(0, status)
   end)
 
+  it("warns of middleware in an order that defeats it", function()
+    local output, status = check("misplaced", "-l http://0.0.0.0:80")
+    for _, message in ipairs {
+      "misplaced.lua:6: middleware access_log sees the address of the proxy, not of the client: "
+        .. "middleware real_ip (misplaced.lua:7) stands behind it; move that up",
+      "misplaced.lua:8: middleware basic_auth refuses the preflights of browsers, which carry no "
+        .. "credentials: middleware cors (misplaced.lua:9) stands behind it; move that up",
+      "what middleware basic_auth (misplaced.lua:8) asks for travels readable over "
+        .. "http://0.0.0.0:80; use https, or a proxy that does",
+      "nothing is wrong; 3 risks",
+    } do
+      assert.matches(message, output, 1, true)
+    end
+    assert.equal(0, status)
+  end)
+
   it("looks at the options as the command sets them", function()
     local output = check("fine", "--set timeouts.ping=61 --set origins=any")
     assert.matches("origins    any\n", output, 1, true)
