@@ -53,9 +53,9 @@ function delivery.new(given)
 end
 
 local function has_room(self, conn)
-  local item = self.box:next()
-  local limit = self.queue
-  return limit == 0 or #item.data > limit or conn:buffered() + #item.data <= limit
+  local item, buffered = self.box:next(), conn:buffered()
+  if not buffered then return false end
+  return self.queue == 0 or buffered + #item.data <= self.queue
 end
 
 -- ---- what has arrived
