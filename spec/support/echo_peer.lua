@@ -17,13 +17,16 @@ local function make_random(seed)
   end
 end
 
---- Returns an iterator over the pieces in which bytes arrive.
-function echo_peer.pieces(bytes, way, most)
+local CUT_MOST = 4096
+
+--- Returns an iterator over the pieces in which bytes arrive: one of the ways, or
+--- the size of a piece.
+function echo_peer.pieces(bytes, way)
   local at, random = 1, make_random(#bytes)
-  most = most or 4096
+  local fixed = { whole = #bytes, ["in single bytes"] = 1 }
   return function()
     if at > #bytes then return nil end
-    local size = way == "whole" and #bytes or way == "in single bytes" and 1 or random(most)
+    local size = fixed[way] or math.tointeger(way) or random(CUT_MOST)
     local piece = bytes:sub(at, at + size - 1)
     at = at + size
     return piece
