@@ -6,6 +6,8 @@
 #include "bind/why.h"
 #include "proto/status.h"
 
+enum { ATTEMPTS = 3 };
+
 static neap_conn_box *box_of(neap_conn *conn) {
   neap_peer *peer = conn->peer;
   return peer && peer->kind == NEAP_PEER_CONN ? conn->peer : NULL;
@@ -128,6 +130,7 @@ struct ending {
   neap_conn_box *box;
   neap_conn *conn;
   const neap_why *why;
+  bool is_told; /* a task has begun to, or there is nobody to tell */
 };
 
 static void let_go(neap_conn_box *box) {
@@ -169,6 +172,7 @@ static void call_closed(neap_runtime *rt, lua_State *L, void *arg) {
   neap_conn_box *box = ending->box;
   neap_conn_push(L, box);
   if (!lua_isuserdata(L, -1)) { /* being collected: nobody is left to tell */
+    ending->is_told = true;
     let_go(box);
     return;
   }
@@ -180,6 +184,7 @@ static void call_closed(neap_runtime *rt, lua_State *L, void *arg) {
       rt->hooks[NEAP_HOOK_CONN_CLOSED] == LUA_NOREF) {
     lua_pushinteger(L, neap_why_pack(ending->why));
     lua_setiuservalue(L, -3, NEAP_CONN_LIFE);
+    ending->is_told = true;
     let_go(box);
     return;
   }
@@ -189,7 +194,15 @@ static void call_closed(neap_runtime *rt, lua_State *L, void *arg) {
   neap_conn_push(co, box);
   neap_push_why(co, ending->why);
   neap_conn_push_handler(co, box->route, NEAP_HANDLER_CLOSE);
+  ending->is_told = true;
   neap_task_start(task, 3);
+}
+
+/* It is told once, and must be, or its scope would never end: where there is no
+ * memory even for that, Lua has collected garbage by the next attempt. */
+static void tell_end(struct ending *ending) {
+  for (int i = 0; i < ATTEMPTS && !ending->is_told; i++)
+    neap_road(ending->box->rt, call_closed, ending);
 }
 
 static void on_head(neap_conn *conn, const neap_http_head *head,
@@ -243,7 +256,7 @@ static void on_closed(neap_conn *conn, const neap_why *why) {
     box->is_ended = true;
     neap_task_wake(box->receiver, NEAP_ECLOSED);
   }
-  neap_road(box->rt, call_closed, &(struct ending){box, conn, why});
+  tell_end(&(struct ending){box, conn, why, false});
 }
 
 void neap_conn_start_route(neap_conn_box *box, lua_State *L, int request) {

@@ -70,8 +70,10 @@ int neap_road(neap_runtime *rt, neap_road_fn *body, void *arg) {
   neap_running_enter(rt, &runner, L);
   int status = lua_pcall(L, 1, 0, -3);
   neap_running_leave(rt, &runner);
-  if (status != LUA_OK)
+  if (status != LUA_OK) {
+    neap_tasks_recover(rt);
     report_error(rt, L);
+  }
   lua_pop(L, 1);
   return status;
 }

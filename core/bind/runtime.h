@@ -48,6 +48,8 @@ typedef struct neap_runtime {
   neap_loop *loop; /* NULL once closed */
   struct neap_task *current;
   struct neap_runner *volatile running; /* the innermost */
+  struct neap_task *taken;              /* from the pool, and not started yet */
+  struct neap_task *finishing;          /* those whose end is being told */
   struct neap_task *idle;               /* tasks kept for the next callback */
   size_t idle_count;
   neap_link ready;  /* to resume, in the order of their waking */

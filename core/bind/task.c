@@ -59,6 +59,7 @@ neap_task *neap_task_take(neap_runtime *rt, lua_State *L) {
   task->nargs = 0;
   task->answer = NEAP_OK;
   task->cancel = NEAP_CANCEL_NONE;
+  rt->taken = task;
   return task;
 }
 
@@ -183,12 +184,26 @@ static void close_now(neap_task *task) {
   lua_settop(task->co, 0);
 }
 
+void neap_tasks_recover(neap_runtime *rt) {
+  if (rt->taken)
+    retire(rt->taken, false);
+  rt->taken = NULL;
+  while (rt->finishing) {
+    neap_task *task = rt->finishing;
+    rt->finishing = task->next_idle;
+    retire(task, false);
+  }
+}
+
 /* What the coroutine held is given back before its scope hears of its end. */
 static void finish(neap_task *task, int status, int count) {
   neap_task_done *done = task->done;
-  lua_State *L = task->rt->L;
+  neap_runtime *rt = task->rt;
+  lua_State *L = rt->L;
   int failure = 0;
   task->state = NEAP_TASK_DONE;
+  task->next_idle = rt->finishing;
+  rt->finishing = task;
   if (done)
     done(task, status, count);
   if (status != LUA_OK) {
@@ -199,6 +214,7 @@ static void finish(neap_task *task, int status, int count) {
   if (task->is_adopted || !done)
     call_task_end(task, failure);
   lua_settop(task->co, 0);
+  rt->finishing = task->next_idle;
   retire(task, status == LUA_OK);
 }
 
@@ -235,6 +251,7 @@ static int enter(neap_task *task, int nargs, int *count) {
   neap_runtime *rt = task->rt;
   neap_runner runner;
   task->state = NEAP_TASK_RUNNING;
+  rt->taken = NULL;
   rt->current = task;
   neap_running_enter(rt, &runner, task->co);
   int status = lua_resume(task->co, rt->L, nargs, count);
@@ -291,6 +308,7 @@ void neap_task_start_off_road(neap_task *task, int count) {
 
 void neap_task_start_later(neap_task *task, int count) {
   task->nargs = count;
+  task->rt->taken = NULL;
   neap_task_make_ready(task);
 }
 

@@ -63,6 +63,10 @@ const neap_born *neap_task_born(lua_State *L, int index);
 /* A task to push a function and its arguments on, from the pool. Raises. */
 neap_task *neap_task_take(neap_runtime *rt, lua_State *L);
 
+/* An error, for want of memory, came out of the start or the end of a task: it
+ * is given up. */
+void neap_tasks_recover(neap_runtime *rt);
+
 /* Leaves the tasks of the pool to the collector. */
 void neap_tasks_trim(neap_runtime *rt);
 

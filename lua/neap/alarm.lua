@@ -16,8 +16,9 @@ end
 ---@param on_timer fun(self: table)
 ---@return table entry
 function alarm.start(scope, seconds, on_timer)
-  local self = entry.link(scope, { kind = "timer", finish = close_timer })
+  local self = { kind = "timer", finish = close_timer }
   self.timer = core.timer(function() on_timer(self) end)
+  entry.link(scope, self)
   self.timer:start(seconds)
   return self
 end

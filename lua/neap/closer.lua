@@ -107,6 +107,7 @@ function closer.finish(self)
   if finish then entry.attempt(finish, self) end
 end
 
+-- May begin again: each step can be taken twice.
 local function conclude(self)
   self.state = "closed"
   if self.kept then entry.close_kept(self) end
@@ -114,6 +115,7 @@ local function conclude(self)
   for _, place in ipairs(self.places) do entry.unlink(place) end
   if self.done then self.done:wake_all(true) end
   if self.on_closed then self.on_closed() end
+  self.is_concluded = true
 end
 
 local function end_one(self, last)
@@ -162,24 +164,37 @@ local function is_stuck(self, task)
   return until_then and core.now() > math.max(until_then, shield.ends_at(task))
 end
 
-local function look()
-  for self, closing in pairs(at_work) do
-    if is_stuck(self, closing.task) then
-      self.step_at = nil
-      log.warn("a hook waited longer than timeouts.cancel, and was given up",
-        { label = self.label_text })
-      start(self, closing)
-    end
+-- What never began, or was ended by an error of ours, begins again: there was no
+-- memory for it.
+local function look_at(self, closing)
+  if self.state == "open" or self.is_concluded then
+    at_work[self] = nil
+  elseif self.state == "closed" then
+    conclude(self)
+  elseif not closing or not closing.scope then
+    start(self)
+  elseif is_stuck(self, closing.task) then
+    self.step_at = nil
+    log.warn("a hook waited longer than timeouts.cancel, and was given up",
+      { label = self.label_text })
+    start(self, closing)
   end
-  if alarm then alarm:start(LOOK_SECONDS) end
 end
 
-local function start_closer(self)
-  start(self)
-  if at_work[self] and not alarm then
-    alarm = core.timer(look)
-    alarm:start(LOOK_SECONDS)
-  end
+local function look()
+  alarm:start(LOOK_SECONDS)
+  for self, closing in pairs(at_work) do look_at(self, closing) end
+  rest_if_done()
+end
+
+-- From here on it will be ended, whatever raises meanwhile; should that be this,
+-- then when the next one ends.
+local function watch(self)
+  at_work[self] = at_work[self] or false
+  if alarm then return end
+  local made = core.timer(look)
+  made:start(LOOK_SECONDS)
+  alarm = made
 end
 
 -- ---- closing
@@ -200,18 +215,31 @@ local function set_clock(self, now)
   end
 end
 
+local function end_now(self, reason)
+  set_clock(self, core.now())
+  closer.cancel(self, reason)
+  end_all(self)
+end
+
+local function end_soon(self, reason)
+  start(self)
+  set_clock(self, core.now())
+  closer.cancel(self, reason)
+end
+
 --- Starts to end a scope; the first why is the one that its hooks hear.
 ---@param self table
 ---@param why table
 function closer.begin(self, why)
   if self.state ~= "open" then return end
+  local can_end_now = has_only_timers(self) or (self.tasks == 0 and not core.is_running())
+  if not can_end_now then pcall(watch, self) end
   self.state, self.why = "closing", why
   why.age = why.age or core.now() - self.began
-  set_clock(self, core.now())
-  local can_end_now = has_only_timers(self) or (self.tasks == 0 and not core.is_running())
-  if not can_end_now then start_closer(self) end
-  closer.cancel(self, why.cause)
-  if can_end_now then end_all(self) end
+  local ok, err = pcall(can_end_now and end_now or end_soon, self, why.cause)
+  if ok then return end
+  pcall(watch, self)
+  error(err, 0)
 end
 
 local function is_within(at, self)

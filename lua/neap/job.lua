@@ -51,6 +51,7 @@ end
 
 local function begin(self)
   count(self.of, 1)
+  self.is_counted = true
   if self.of.cancelled_for then job.cancel(self) end
   return self
 end
@@ -60,12 +61,12 @@ end
 ---@param fn function
 ---@return table|nil entry, or nil, message, "closed"
 function job.run(scope, fn, ...)
-  local self = entry.link(scope, { kind = "task", of = scope, stop = job.stop })
+  local self = { kind = "task", of = scope, stop = job.stop }
   local message, code
   self.task, message, code = core.task(self, fn, ...)
-  if self.task then return begin(self) end
-  entry.unlink(self)
-  return nil, message, code
+  if not self.task then return nil, message, code end
+  entry.link(scope, self)
+  return begin(self)
 end
 
 --- Gives a callback's task that has begun to wait to a scope.
@@ -94,7 +95,7 @@ job.loose = loose
 --- Starts a task for a finaliser.
 ---@param fn function
 function job.run_loose(fn, ...)
-  local self = { kind = "task", of = house, is_loose = true }
+  local self = { kind = "task", of = house }
   self.task = core.task(self, fn, ...)
   if self.task then loose[self] = true end
 end
@@ -138,12 +139,13 @@ end
 
 core.hook("task_end", function(task, ok, err, trace)
   local self = core.owner(task)
+  if not self then return end -- there was no memory to adopt it
   loose[self] = nil
   entry.unlink(self)
   let_go(self)
   if self.ended then self.ended:wake_all(true) end
   if not ok and not self.is_callback then entry.attempt(report, self.of, err, trace) end
-  if not self.is_loose then count(self.of, -1) end
+  if self.is_counted then count(self.of, -1) end
 end)
 
 local function wait_for_end(self, seconds)
