@@ -22,6 +22,14 @@ local SCRIPT = [[
     return table.concat(names) .. "end\n"
   end)
   app:ws("/who", function(conn, req) conn:send(req.tls.version) end)
+  local last
+  app:ws("/end", {close = function(_, why) last = why end})
+  app:get("/why", function()
+    for _ = 1, 100 do if last then break end neap.sleep(0.02) end
+    local why = last or {}
+    last = nil
+    return ("%s %s %s %s <%s>\n"):format(why.cause, why.by, why.code, why.clean, why.reason)
+  end)
   app:get("/rotate", function() require("neap.core").rotate_tickets() return "rotated" end)
   app:get("/live", function() return tostring(neap.census().classes.tls.live) end)
   return app
@@ -131,6 +139,20 @@ describe("a server with a certificate", function()
     until err ~= "timeout" or sent > 300
     assert.equal("closed", err)
     assert.is_true(os.time() - began <= 10)
+  end)
+
+  -- Opens a WebSocket with openssl, and ends it as the command does.
+  local function why_after(command)
+    local upgrade = ws.head(running.port, "/end"):gsub("\r\n", "\\r\\n")
+    client.run(("(printf '%s'; sleep 1) | %s -quiet -no_ign_eof -connect 127.0.0.1:%d")
+      :format(upgrade, command, running.port))
+    return client.get(running.port, "/why"):match "(%a+ %a+ %d+ %a+ <[^\n]*>)\n$"
+  end
+
+  it("tells a stream that ended with close_notify from one that was cut", function()
+    assert.equal("eof net 1006 false <>", why_after "openssl s_client")
+    assert.equal("eof net 1006 false <the stream ended without close_notify>",
+      why_after "timeout -s KILL 0.5 openssl s_client")
   end)
 
   it("is left with no TLS of those that failed", function()
