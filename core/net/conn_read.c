@@ -217,7 +217,7 @@ static void on_eof(neap_conn *conn) {
 
 static void on_failure(neap_conn *conn) {
   const neap_tls *tls = conn->transport.tls;
-  if (tls && tls->fault && conn->cause == NEAP_CAUSE_NONE) {
+  if (tls && tls->fault && conn->reason == NULL) {
     conn->failure = NEAP_ETLS;
     conn->reason = strdup(tls->fault);
   }
