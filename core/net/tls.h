@@ -30,7 +30,7 @@ typedef struct neap_tls {
   bool is_notified; /* the peer's close_notify is there */
   bool is_failed;   /* nothing can be read or written any more */
   bool is_plain;    /* the peer spoke HTTP instead */
-  bool is_ended;    /* our close_notify is written */
+  bool is_ended;    /* our close_notify is written, or not wanted */
   bool wants_fin;   /* once all that is held has left */
 } neap_tls;
 

@@ -124,6 +124,8 @@ void neap_transport_shutdown(neap_transport *transport, bool keeps_tcp) {
 
 void neap_transport_give_up(neap_transport *transport) {
   struct linger now = {.l_onoff = 1, .l_linger = 0};
+  if (transport->tls)
+    transport->tls->is_ended = true; /* there is nothing left to say */
   if (transport->pipe)
     neap_pipe_reset(transport->pipe);
   else
@@ -137,6 +139,8 @@ void neap_transport_bear(neap_transport *transport, uint64_t silence) {
 }
 
 void neap_transport_close(neap_transport *transport) {
+  if (transport->tls && !transport->tls->is_ended)
+    neap_tls_end(transport->tls, false);
   if (transport->pipe) {
     neap_pipe_close(transport->pipe);
     transport->pipe = NULL;

@@ -9,6 +9,7 @@ local matrix_peer = require "spec.support.matrix_peer"
 local neap = require "neap"
 local table_of = require "spec.support.matrix_table"
 local test = require "neap.test"
+local tls_world = require "spec.support.tls_world"
 
 require("neap.log").configure { level = "error", write = function() end }
 
@@ -82,6 +83,7 @@ local function hear_close(cell)
     record.at_close = {
       state = conn.state, topics = select(3, conn:topics()), ticks = record.ticks,
       conns = core.counts().conn.live, queued = core.counts().frame_buffer.bytes,
+      tls = core.counts().tls.live,
       reached = core.publish("matrix", "anyone?"), descriptors = count_descriptors(),
     }
   end
@@ -195,8 +197,8 @@ local function check_events(cell)
   local heard, at = cell.record.heard, cell.record.at_close
   assert.same({ 1, 1, 1 }, { heard.close, heard.defer, heard.on_cancel }, "close, defer, on_cancel")
   assert.equal("close", cell.record.order[#cell.record.order])
-  assert.same({ "closed", "closed", 0, 0, 0 },
-    { at.state, at.topics, at.conns, at.queued, at.reached })
+  assert.same({ "closed", "closed", 0, 0, 0, 0 },
+    { at.state, at.topics, at.conns, at.tls, at.queued, at.reached })
   assert.is_true(at.descriptors <= cell.descriptors, "its descriptor is open in close")
   assert.equal(at.ticks, cell.record.ticks, "its timer runs on")
 end
@@ -213,7 +215,9 @@ end
 
 local function play(cell, expected)
   local app = make_app(cell)
-  local listener = assert(app:listen "http://127.0.0.1:0")
+  local listener = assert(app:listen(
+    cell.state.over_tls and "https://127.0.0.1:0" or "http://127.0.0.1:0",
+    cell.state.over_tls and { cert = tls_world.cert, key = tls_world.key } or nil))
   cell.opened = core.counts().conn.opened
   cell.peer = matrix_peer.dial(select(2, listener:address()))
   local clean <close> = clean_up(cell, app, listener) -- luacheck: ignore clean

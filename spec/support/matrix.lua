@@ -42,6 +42,15 @@ local function be_backlogged(cell)
 end
 
 matrix.states = {
+  { name = "TLS handshake", is_early = true, over_tls = true, enter = function(cell)
+    cell.peer:raw "\x16\x03\x01\x00\x08\x01" -- of a record of eight bytes
+    cell:wait("a stream", function() return core.counts().tls.live == 1 end)
+  end },
+  { name = "open, over TLS", over_tls = true, enter = function(cell)
+    cell.peer:start_tls()
+    cell:wait("the TLS handshake", function() return cell.peer:is_secure() end)
+    be_open(cell)
+  end },
   { name = "head", is_early = true, enter = function(cell)
     cell.peer:ask("/", 20)
     cell:wait("a stream", function() return core.counts().stream.live == 1 end)
@@ -153,8 +162,9 @@ local HELD = "its handler holds it"
 
 local function expect_early(state, cause)
   if not cause.early then return nil, NO_CONN end
-  if state.name == "head" then
+  if state.name == "head" or state.over_tls then
     if cause.name == "error" then return nil, EARLY_ERROR end
+    if state.over_tls then return { "dropped" } end
     local is_answered = cause.name == "protocol" or cause.name == "closed, peer"
     return { is_answered and "answered 400" or "dropped" }
   end

@@ -5,11 +5,24 @@
 --                  a Close, the end of TCP; without it the peer reads on mutely
 --   peer.reads     false: it leaves all in the socket
 
+local server = require "spec.support.server"
 local ws = require "spec.support.ws"
 
 local peer_methods = {}
 local peer_mt = { __index = peer_methods }
 local matrix_peer = {}
+
+local wrap_tls
+
+-- Built once a process: TLS that neither blocks nor closes.
+local function load_tls()
+  local library = server.temporary ".so"
+  local flags = io.popen("env -u LD_PRELOAD pkg-config --cflags lua5.4"):read "l"
+  assert(os.execute(("env -u LD_PRELOAD cc -shared -fPIC -O1 %s -o %s %s -lssl"):format(
+    flags, library, "spec/support/tls_peer.c")))
+  wrap_tls = assert(package.loadlib(library, "luaopen_tls_peer"))()
+  os.remove(library)
+end
 
 --- Connects, and sends nothing.
 function matrix_peer.dial(port)
@@ -20,6 +33,16 @@ function matrix_peer.dial(port)
   return self
 end
 
+--- Lays TLS over the connection; is_secure() tells whether the handshake is done.
+function peer_methods:start_tls()
+  if not wrap_tls then load_tls() end
+  self.tls = wrap_tls(self.tcp:getfd())
+end
+
+function peer_methods:is_secure()
+  return self.tls:dohandshake()
+end
+
 --- Sends an upgrade request, or its first bytes.
 function peer_methods:ask(path, bytes)
   self:raw(ws.head(self.port, path):sub(1, bytes or -1))
@@ -27,7 +50,8 @@ end
 
 --- Sends bytes as they are; what the socket does not take is dropped.
 function peer_methods:raw(bytes)
-  if self.tcp then self.tcp:send(bytes) end
+  local to = self.tls or self.tcp
+  if self.tcp then to:send(bytes) end
 end
 
 function peer_methods:frame(opcode, payload)
@@ -92,7 +116,7 @@ end
 --- Reads what has come, and reacts.
 function peer_methods:pump()
   if not self.tcp or not self.reads then return end
-  local data, err, partial = self.tcp:receive(1 << 20)
+  local data, err, partial = (self.tls or self.tcp):receive(1 << 20)
   self.rest = self.rest .. (data or partial or "")
   if not self.status then take_head(self) end
   if self.status == 101 then
