@@ -124,6 +124,7 @@ static neap_deflate_settings deflate_fields(lua_State *L,
 static int settings_new(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   neap_settings values = {
+    .connections = size_field(L, "connections"),
     .header = size_field(L, "header"),
     .message = size_field(L, "message"),
     .queue = size_field(L, "queue"),

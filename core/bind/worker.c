@@ -9,6 +9,7 @@
 
 #include "bind/conn.h"
 #include "bind/options.h"
+#include "net/admission.h"
 #include "proto/status.h"
 #include "proto/utf8.h"
 
@@ -198,6 +199,12 @@ static int parallelism(lua_State *L) {
   return 1;
 }
 
+/* core.raise_descriptors() -> how many this process may have now; 0: not known */
+static int raise_descriptors(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)neap_raise_descriptors());
+  return 1;
+}
+
 /* core.worker_ready(): its script is loaded, it accepts -> true, or false: the
  * process is asked to stop already */
 static int say_ready(lua_State *L) {
@@ -347,6 +354,7 @@ void neap_bind_worker(lua_State *L) {
   static const luaL_Reg functions[] = {{"workers", make_workers},
                                        {"worker", this_worker},
                                        {"parallelism", parallelism},
+                                       {"raise_descriptors", raise_descriptors},
                                        {"start_worker", start_worker},
                                        {"join_workers", join_workers},
                                        {"worker_ready", say_ready},

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "net/admission.h"
 #include "net/conn.h"
 #include "proto/status.h"
 
@@ -59,14 +60,35 @@ static bool is_passing(int error) {
          error == EPERM;
 }
 
+/* The process is full: whoever speaks plain HTTP is told. */
+static void turn_away(neap_acceptor *acceptor, int fd) {
+  static const char answer[] =
+    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
+    "Content-Length: 0\r\nConnection: close\r\n\r\n";
+  acceptor->loop->shed++;
+  if (acceptor->tls == NULL)
+    send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  shutdown(fd, SHUT_WR);
+  close(fd);
+}
+
 static void greet(neap_acceptor *acceptor, int fd,
                   const struct sockaddr_storage *from) {
   neap_address address;
   neap_conn *conn;
+  size_t limit = acceptor->settings->connections;
+  if (limit && !neap_admission_enter(limit)) {
+    turn_away(acceptor, fd);
+    return;
+  }
   neap_address_read(&address, from);
   if (neap_conn_new(&conn, acceptor->loop, fd, acceptor->settings,
-                    acceptor->tag, &address))
+                    acceptor->tag, &address)) {
+    if (limit)
+      neap_admission_leave();
     return;
+  }
+  conn->is_admitted = limit > 0;
   conn->http.is_last = acceptor->is_draining;
   if (acceptor->tls && neap_conn_secure(conn, acceptor->tls, NULL))
     neap_conn_terminate(conn);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/admission.h"
 #include "net/context.h"
 #include "net/http_internal.h"
 #include "net/topic.h"
@@ -331,6 +332,8 @@ void neap_conn_release(neap_conn *conn) {
   neap_queue_clear(&conn->queue, &conn->loop->segments);
   release_session(conn);
   neap_trim_note(conn->loop);
+  if (conn->is_admitted)
+    neap_admission_leave();
   neap_conn_ids_remove(&conn->loop->conn_ids, conn);
   neap_census_close(&conn->loop->census, &conn->born);
   neap_transport_close(&conn->transport);

@@ -132,6 +132,7 @@ struct neap_conn {
   uint8_t interest; /* what is polled for */
   int8_t failure;   /* what reason is about, before the handshake */
   bool is_client;
+  bool is_admitted; /* counts among the connections of the process */
   bool is_websocket;
   bool wants_upgrade;  /* its head asks for one: without a peer, no answer */
   bool is_paused;      /* the binding has no room: read nothing */

@@ -30,7 +30,8 @@ typedef struct neap_deflate_settings {
 
 typedef struct neap_settings {
   size_t references;
-  size_t header; /* bytes */
+  size_t connections; /* of the process; 0 = any, and not counted */
+  size_t header;      /* bytes */
   size_t message;
   size_t queue;
   uint64_t handshake; /* milliseconds; 0 = off */

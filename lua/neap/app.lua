@@ -1,5 +1,6 @@
 --- The app: what a script registers, checked at the line that says it.
 
+local admission = require "neap.admission"
 local core = require "neap.core"
 local drain = require "neap.drain"
 local json = require "neap.json"
@@ -346,6 +347,9 @@ local function compile(self)
     room.app.scope.cancel_timeout = room.options["timeouts.cancel"]
     room.app.is_frozen = true
   end
+  local set = serve.command.set or {}
+  admission.clamp(self.settled,
+    set["limits.connections"] or self.options["limits.connections"])
   self.settings = settings_for(self.settled)
   self.make_handler = pipeline.compile(self, laid, core)
 end

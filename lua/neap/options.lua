@@ -249,6 +249,7 @@ end
 
 -- Which flat options the C core takes, under which name.
 local CORE = {
+  connections = "limits.connections",
   header = "limits.header", message = "limits.message", queue = "limits.queue",
   handshake = "timeouts.handshake", ping = "timeouts.ping", pong = "timeouts.pong",
   idle = "timeouts.idle", write = "timeouts.write", close = "timeouts.close",

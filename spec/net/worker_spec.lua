@@ -284,6 +284,58 @@ describe("A drain of several workers", function()
   end)
 end)
 
+describe("The limit of connections", function()
+  local function answer_of(client)
+    client:raw(ws.head(1, "/", { Host = "localhost" }))
+    local head = client:read_head()
+    return head and head.status
+  end
+
+  it("is of the process, whichever worker has them", function()
+    local running <close> = server.start(SCRIPT,
+      { "--workers", "2", "--set", "limits.connections=6" })
+    local clients = {}
+    for i = 1, 6 do
+      clients[i] = ws.dial(running.port)
+      assert.equal(101, answer_of(clients[i]))
+    end
+    for _ = 1, 4 do
+      local more <close> = ws.dial(running.port)
+      local status = answer_of(more)
+      assert.is_true(status == 503 or status == nil)
+      assert.is_true(more:is_ended())
+    end
+    clients[1]:close()
+    for _ = 1, 100 do
+      local last <close> = ws.dial(running.port)
+      if answer_of(last) == 101 then break end
+      socket.sleep(0.02)
+    end
+    close_all(clients)
+  end)
+
+  it("is no more than there are descriptors, and says so", function()
+    local running <close> = server.start(SCRIPT, {
+      "--set", "limits.connections=50000",
+      command = "sh -c 'ulimit -n 500; exec \"$@\"' sh " .. (os.getenv "NEAP_BUILD" or "build")
+        .. "/bin/neap" })
+    local _, _, err = running:stop()
+    local _, lines = err:gsub("limits.connections = 50000: this process may have 500 ", "")
+    assert.equal(1, lines)
+  end)
+
+  it("leaves the soft limit of descriptors behind", function()
+    local running <close> = server.start(SCRIPT, {
+      command = "sh -c 'ulimit -S -n 100; exec \"$@\"' sh " .. (os.getenv "NEAP_BUILD" or "build")
+        .. "/bin/neap" })
+    local limits <close> = assert(io.open(("/proc/%d/limits"):format(running.pid)))
+    local soft, hard = limits:read "a":match "Max open files%s+(%d+)%s+(%d+)"
+    assert.equal(hard, soft)
+    local _, _, err = running:stop() -- the default is lowered without a word
+    assert.is_nil(err:find "limits")
+  end)
+end)
+
 describe("Workers", function()
   it("share a unix socket", function()
     local path = server.temporary ".sock"
