@@ -1,20 +1,12 @@
 local core = require "neap.core"
 local life = require "spec.support.life"
-local log = require "neap.log"
 local neap = require "neap"
 
 local function code_of(...)
   return (select(3, ...))
 end
 
-local function quietly(fn)
-  local lines = {}
-  log.configure { write = function(line) lines[#lines + 1] = line end }
-  local ok, err = pcall(fn)
-  log.configure { write = function(line) io.stderr:write(line) end }
-  if not ok then error(err, 0) end
-  return table.concat(lines)
-end
+local quietly = life.quietly
 
 -- Options whose make numbers what it makes, and counts what is alive.
 local function counted(given)

@@ -2,7 +2,6 @@
 -- that is made is disposed of once, after all that has it.
 local core = require "neap.core"
 local life = require "spec.support.life"
-local log = require "neap.log"
 local neap = require "neap"
 
 local LIFETIMES = { s = "singleton", c = "scoped", t = "transient" }
@@ -105,27 +104,27 @@ local function play(app)
   end
 end
 
+local function play_rounds(seen)
+  for _ = 1, 15 do
+    local app = neap.app()
+    app.scope.cancel_timeout = 0.05
+    for _, name in ipairs(NAMES) do provide(app, seen, name) end
+    play(app)
+    app.scope:close()
+    if seen.made ~= seen.disposed then return end
+  end
+end
+
 describe("values in a crowd", function()
   it("are made and disposed of once each, and outlive all that has them", function()
     local seed = os.time()
     math.randomseed(seed)
-    local seen, lines = { made = 0, disposed = 0, faults = {} }, {}
-    log.configure { write = function(line) lines[#lines + 1] = line end }
-    neap.run(function()
-      for _ = 1, 15 do
-        local app = neap.app()
-        app.scope.cancel_timeout = 0.05
-        for _, name in ipairs(NAMES) do provide(app, seen, name) end
-        play(app)
-        app.scope:close()
-        if seen.made ~= seen.disposed then break end
-      end
-    end)
-    log.configure { write = function(line) io.stderr:write(line) end }
+    local seen = { made = 0, disposed = 0, faults = {} }
+    local lines = life.quietly(function() neap.run(play_rounds, seen) end)
     life.check_census()
     assert.same({}, seen.faults, "seed " .. seed)
     assert.equal(seen.made, seen.disposed, "seed " .. seed)
     assert.is_true(seen.made > 50)
-    assert.is_nil(table.concat(lines):find "died in use", "seed " .. seed)
+    assert.is_nil(lines:find "died in use", "seed " .. seed)
   end)
 end)

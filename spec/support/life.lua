@@ -8,6 +8,7 @@
 
 local neap = require "neap"
 local core = require "neap.core"
+local log = require "neap.log"
 local http = require "spec.support.http"
 
 local life = {}
@@ -103,6 +104,16 @@ function life.run(fn, options)
   end)
   if failed then error(trace, 0) end
   life.check_census()
+end
+
+--- Calls fn while the log's lines are kept from stderr; returns them.
+function life.quietly(fn)
+  local lines = {}
+  log.configure { write = function(line) lines[#lines + 1] = line end }
+  local ok, err = pcall(fn)
+  log.configure { write = function(line) io.stderr:write(line) end }
+  if not ok then error(err, 0) end
+  return table.concat(lines)
 end
 
 --- Calls fn in a frame of its own, so that no register keeps what it made.
