@@ -11,7 +11,9 @@ local census = {}
 
 local OPTIONS = { collect = "boolean or nil" }
 
-local SITED = { "listener", "conn", "timer", "task", "scope", "client", "service" }
+local SITED = {
+  "listener", "conn", "socket", "lookup", "timer", "task", "scope", "client", "service",
+}
 
 local result_mt = { __index = function(result, class) return rawget(result, "classes")[class] end }
 

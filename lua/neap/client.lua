@@ -70,7 +70,9 @@ local function retry(self, hint, why)
   self.timer = core.timer(function() begin(self) end)
   self.timer:start(seconds)
   why.seconds = seconds
-  call(self, "on_retry", why)
+  if call(self, "on_retry", why) then return end
+  log.info(("a client is down (%s), and comes back in %.1f s"):format(why.message or why.cause,
+    seconds), { client = self.shown })
 end
 
 -- ---- up

@@ -15,7 +15,7 @@ local SERVER = [[
   local file = assert(io.open("%s", "a"))
   file:setvbuf "no"
   local app = neap.app{}
-  app:ws("/", { message = function(_, data) file:write(data, "\n") end })
+  app:ws("/", { message = function(_, data) file:write(data .. "\n") end })
   return app
 ]]
 

@@ -34,9 +34,9 @@ end
 -- What was written to the log while fn ran.
 local function logged(fn)
   local lines = {}
-  log.configure { write = function(line) lines[#lines + 1] = line end }
+  log.configure { level = "warn", write = function(line) lines[#lines + 1] = line end }
   local ok, err = pcall(fn, lines)
-  log.configure { write = function(line) io.stderr:write(line) end }
+  log.configure { level = "info", write = function(line) io.stderr:write(line) end }
   if not ok then error(err, 0) end
   return table.concat(lines)
 end

@@ -180,6 +180,41 @@ describe("neap.connect", function()
   end)
 end)
 
+describe("a client without random bytes", function()
+  local library = os.tmpname() .. ".so"
+
+  setup(function()
+    assert(os.execute("env -u LD_PRELOAD gcc -shared -fPIC -o " .. library
+      .. " spec/support/no_random.c"))
+  end)
+  teardown(function() os.remove(library) end)
+
+  it("sends nothing at all rather than something unmasked", function()
+    local script = [[
+      local neap = require "neap"
+      local app, got = neap.app{}, "nothing"
+      app:ws("/", {message = function(_, data) got = data end})
+      neap.run(function()
+        local listener = app:listen "http://127.0.0.1:0"
+        local _, port = listener:address()
+        local conn, message, code = neap.connect("ws://127.0.0.1:" .. port)
+        print(conn and "open" or code)
+        if not conn then return listener:close() end
+        print(select(3, conn:send "secret"))
+        neap.sleep(0.05)
+        print(got)
+        conn:terminate()
+        listener:close()
+      end)
+    ]]
+    local preload = (os.getenv "NEAP_PRELOAD" or "") .. " " .. library
+    for times, wanted in pairs { [0] = "io\n", [1] = "open\nio\nnothing\n" } do
+      local _, output = life.die(script, preload, "NEAP_RANDOM=" .. times)
+      assert.equal(wanted, output:match "^(.*)status")
+    end
+  end)
+end)
+
 describe("happy eyeballs", function()
   it("let the families alternate", function()
     assert.same({ "::1", "1.1.1.1", "::2", "2.2.2.2", "::3" },
