@@ -4,6 +4,7 @@ local codec = require("neap.core").codec
 local core = require "neap.core"
 local life = require "spec.support.life"
 local neap = require "neap"
+local decode = require "spec.support.inflate"
 local ws = require "spec.support.ws"
 
 local OFFER = "Sec-WebSocket-Extensions: permessage-deflate"
@@ -130,13 +131,13 @@ describe("a publish", function()
       world:ws("/drop", { deflate = { takeover = true }, open = function(conn)
         conn:subscribe("room", { overflow = "drop_old" })
       end })
-      local peers = {}
-      for _, offer in ipairs {
-        "X-Other: 1", OFFER, OFFER .. "; server_max_window_bits=8", OFFER,
-        OFFER .. "; server_max_window_bits=9", OFFER .. "; server_max_window_bits=10",
-        OFFER .. "; server_max_window_bits=11", OFFER .. "; server_max_window_bits=12",
-      } do
-        local peer = raw_peer(world, "/", offer)
+      local peers, words = {}, {}
+      for i = 1, 1000 do words[i] = "word" .. i * i % 97 end
+      local text = table.concat(words, " ")
+      for _, bits in ipairs { 0, 15, 8, 15, 9, 10, 11, 12 } do -- 0: none are offered
+        local offer = OFFER .. "; server_max_window_bits=" .. bits
+        local peer = raw_peer(world, "/", bits > 0 and offer or "X-Other: 1")
+        peer.bits = bits
         peer:raw(ws.frame { opcode = 1, payload = "room" })
         assert.equal("in", peer:frame().data)
         peers[#peers + 1] = peer
@@ -147,21 +148,26 @@ describe("a publish", function()
         role = "client", deflate = { receive_takeover = true } }
       local size
       for _ = 1, 3 do
-        assert.equal(#peers + 2, world.app:publish("room", TEXT))
-        for i, peer in ipairs(peers) do
+        assert.equal(#peers + 2, world.app:publish("room", text))
+        for _, peer in ipairs(peers) do
           local frame = peer:frame()
-          assert.equal(i == 1 and 0 or 4, frame.rsv)
-          assert.equal(TEXT, i == 1 and frame.data or inflate(frame.data))
+          if peer.bits == 0 then
+            assert.same({ 0, text }, { frame.rsv, frame.data })
+          else
+            local data, about = decode(frame.data)
+            assert.same({ 4, text }, { frame.rsv, data })
+            assert.is_true(about.farthest <= 1 << peer.bits)
+          end
         end
         local frame = over:frame()
         assert.equal(4, frame.rsv)
         assert.is_true(size == nil or frame.length < size, "the context is not taken over")
         size = size or frame.length
         context:feed(codec.frame { opcode = 1, rsv = 4, data = frame.data })
-        assert.equal(TEXT, context:next().data)
+        assert.equal(text, context:next().data)
         assert.is_nil(context:next())
         frame = drop:frame()
-        assert.same({ 0, TEXT }, { frame.rsv, frame.data }) -- it may be dropped
+        assert.same({ 0, text }, { frame.rsv, frame.data }) -- it may be dropped
       end
       for _, peer in ipairs(peers) do peer:close() end
       over:close()
