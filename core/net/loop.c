@@ -88,12 +88,22 @@ static void on_prepare(uv_prepare_t *uv) {
   atomic_store_explicit(&loop->is_polling, true, memory_order_relaxed);
 }
 
+/* Whether all that was ready when they became suspect has been served: in a crowd
+ * that takes as many turns as it has batches. */
+static bool is_poll_over(neap_loop *loop) {
+  size_t turns = loop->poller.count / NEAP_POLLER_BATCH + 1;
+  bool has_more = loop->poller.has_more;
+  loop->poller.has_more = false;
+  return !has_more || ++loop->suspecting_turns > turns;
+}
+
 static void on_check(uv_check_t *uv) {
   neap_loop *loop = uv->data;
   atomic_store_explicit(&loop->is_polling, false, memory_order_relaxed);
   atomic_fetch_add_explicit(&loop->turns, 1, memory_order_relaxed);
-  if (loop->clock_is_suspecting) {
+  if (loop->clock_is_suspecting && is_poll_over(loop)) {
     loop->clock_is_suspecting = false;
+    loop->suspecting_turns = 0;
     neap_deadlines_expire(&loop->deadlines, neap_conn_on_deadline);
     set_clock(loop);
   }

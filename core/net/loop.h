@@ -43,6 +43,7 @@ typedef struct neap_loop {
   uint64_t clock_at;
   uint64_t skew; /* milliseconds that a test has put the clock forward */
   bool clock_is_suspecting; /* the poll between suspicion and expiry */
+  size_t suspecting_turns;  /* that it has taken so far */
 
   neap_poller poller;
   neap_census census;

@@ -5,8 +5,6 @@
 
 #include "proto/status.h"
 
-enum { BATCH = 256 };
-
 static struct epoll_event to_event(int wanted, void *owner) {
   struct epoll_event event = {.data.ptr = owner};
   if (wanted & NEAP_READABLE)
@@ -33,10 +31,11 @@ static int to_ready(uint32_t events) {
 
 static void on_ready(uv_poll_t *uv, int status, int uv_events) {
   neap_poller *poller = uv->data;
-  struct epoll_event events[BATCH];
+  struct epoll_event events[NEAP_POLLER_BATCH];
   (void)status;
   (void)uv_events;
-  int count = epoll_wait(poller->fd, events, BATCH, 0);
+  int count = epoll_wait(poller->fd, events, NEAP_POLLER_BATCH, 0);
+  poller->has_more = count == NEAP_POLLER_BATCH;
   for (int i = 0; i < count; i++)
     poller->fn(events[i].data.ptr, to_ready(events[i].events));
 }
@@ -51,6 +50,7 @@ int neap_poller_open(neap_poller *poller, uv_loop_t *loop, neap_poller_fn *fn) {
   }
   poller->fn = fn;
   poller->count = 0;
+  poller->has_more = false;
   poller->uv.data = poller;
   uv_poll_start(&poller->uv, UV_READABLE, on_ready);
   uv_unref((uv_handle_t *)&poller->uv);

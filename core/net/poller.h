@@ -7,6 +7,7 @@
 #ifndef NEAP_NET_POLLER_H
 #define NEAP_NET_POLLER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <uv.h>
 
@@ -23,11 +24,15 @@ enum neap_ready {
  * turn also for one that was just removed: its memory must last so long. */
 typedef void neap_poller_fn(void *owner, int ready);
 
+/* How many are served in one turn; the others' turn is the next. */
+enum { NEAP_POLLER_BATCH = 256 };
+
 typedef struct neap_poller {
   uv_poll_t uv;
   neap_poller_fn *fn;
   size_t count;
   int fd;
+  bool has_more; /* the last batch was full */
 } neap_poller;
 
 /* NEAP_OK or NEAP_ENOMEM. */

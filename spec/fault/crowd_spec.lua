@@ -17,12 +17,12 @@ local LONG = os.getenv "NEAP_LONG" ~= nil
 
 local SCRIPT = [[
   local neap = require "neap"
-  local app = neap.app { timeouts = { ping = 1, pong = 1, close = 5 } }
+  local app = neap.app { timeouts = { ping = 1, pong = 1, idle = 2, close = 5 } }
   local began, slowest
   local function note_end() slowest = began and neap.now() - began end
   app:ws("/", { message = function(_, data) return data end, close = note_end })
   app:ws("/flood", {
-    limits = { queue = "16M" }, timeouts = { ping = 0 },
+    limits = { queue = "16M" }, timeouts = { ping = 0, idle = 0 },
     open = function(conn) conn:send(("x"):rep(6000000), "binary") end,
     close = note_end,
   })
@@ -67,6 +67,7 @@ describe("a process that is stopped for 3 s", function()
       for i = 1, LONG and 6000 or 500 do
         conns[i] = assert(neap.connect(running.url .. "/"))
         conns[i]:spawn(function() conns[i]:wait_closed(); lost = lost + 1 end)
+        conns[i]:every(0.5, function() conns[i]:send "alive" end)
       end
       for i = 1, 50 do silent[i] = ws.connect(running.port, "/") end
       running:signal "STOP"
