@@ -135,6 +135,22 @@ describe("services of a process", function()
     assert.matches("^conn drain\nstop second\nstop first\nneap: drained closed=1 ", out)
   end)
 
+  it("may ask for what is provided while they stop, also for the first time", function()
+    local running <close> = server.start(HEAD .. [[
+      app:provide("late", {lifetime = "singleton", needs = {"below"},
+        make = function() say "+late" return {} end, dispose = function() say "-late" end})
+      app:provide("below", {lifetime = "singleton",
+        make = function() say "+below" return {} end, dispose = function() say "-below" end})
+      add("first", nil, function() assert(app:get "late") end)
+      return app
+    ]], { may_fail = true, "--leaks", "error" })
+    assert.equal("start first", running.greeting)
+    assert.matches("^neap: listening", running.pipe:read "l")
+    local status, out, err = running:stop()
+    assert.equal(0, status, err)
+    assert.matches("^stop first\n%+below\n%+late\n%-late\n%-below\nneap: drained", out)
+  end)
+
   it("are cut off when they hang, and leave nothing behind", function()
     local running <close> = server.start(HEAD .. [[
       add "first"
