@@ -88,11 +88,17 @@ function mt:__tostring()
   return "neap.stream" .. (self.is_over and " (closed)" or "")
 end
 
+-- A task that was told to end has written what it could, not all.
+local function is_cancelled(req)
+  local own = rawget(core.env(req), "scope")
+  return own and own:cancelled()
+end
+
 --- What the pipeline does with it at its end.
 function methods:deliver(req, block)
-  if self.is_broken then return stream.cut(self) end
   self.block = block
-  if self.run and req.method ~= "HEAD" then self:run() end
+  if not self.is_broken and self.run and req.method ~= "HEAD" then self:run() end
+  if self.is_broken or is_cancelled(req) then return stream.cut(self) end
   return methods.close(self)
 end
 

@@ -235,8 +235,8 @@ describe("an answer in parts", function()
         for _ = 1, 2 do peer.tcp:receive "*l" end
       end
       peer:close()
-      local body = wait_for("/state", '"after":"closed"')
-      assert.matches('"ended":true', body)
+      local body = wait_for("/state", '"ended":true')
+      assert.matches('"after":"closed"', body)
       assert.matches('"wait":true', body)
     end)
 
