@@ -225,14 +225,15 @@ describe("static files", function()
   end)
 
   local function sum_of(command)
-    local pipe <close> = io.popen(command .. " | sha256sum")
+    local pipe <close> = io.popen(("unset LD_PRELOAD; %s | sha256sum"):format(command))
     return pipe:read "l"
   end
 
   it("come whole when they are big, ten at once, while others are served", function()
     local url = ("http://127.0.0.1:%d/big.bin"):format(running.port)
     local wanted = sum_of("cat " .. top .. "/public/big.bin")
-    local all = io.popen(("for i in $(seq 10); do curl -s %s | sha256sum & done; wait"):format(url))
+    local all = io.popen(("unset LD_PRELOAD; "
+      .. "for i in $(seq 10); do curl -sm 30 %s | sha256sum & done; wait"):format(url))
     assert.equal("hello", body_of "/hello.txt")
     local count = 0
     for line in all:lines() do
@@ -242,7 +243,7 @@ describe("static files", function()
     all:close()
     assert.equal(10, count)
     assert.equal(sum_of("tail -c +1000001 " .. top .. "/public/big.bin | head -c 3000000"),
-      sum_of("curl -s -r 1000000-3999999 " .. url))
+      sum_of("curl -sm 30 -r 1000000-3999999 " .. url))
   end)
 
   it("are closed when a client leaves in the midst of one", function()
