@@ -107,7 +107,8 @@ for what, case in pairs(waits) do
         local seen = serve(world, function(req) req:after(0.05, function() req:cancel "no" end) end)
         local peer = open(world, case.bytes)
         wait_for_end(seen)
-        read_end(peer)
+        local text = read_end(peer)
+        if what == "room for a stream" then assert.is_nil(text:find "0\r\n\r\n$") end
       end)
     end)
 

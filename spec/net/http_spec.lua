@@ -36,7 +36,9 @@ app:post("/json", function(req)
 end)
 app:post("/late", function(req) neap.sleep(0.3) return assert(req:body()) end)
 app:get("/fails", function() error("a secret") end)
-app:get("/huge", function() return ("x"):rep(3000000) end)
+local served = 0
+app:get("/huge", function() served = served + 1 return ("x"):rep(3000000) end)
+app:get("/served", function() return tostring(served) end)
 return app
 ]]
 
@@ -119,6 +121,8 @@ describe("requests on one connection", function()
       local peer <close> = connect()
       peer:send(get "/huge":rep(20))
       socket.sleep(0.3)
+      local count = tonumber(ask(get "/served").body)
+      assert.is_true(count < 10, "it has made " .. count)
       for _ = 1, 20 do assert.equal(3000000, #assert(peer:read_answer()).body) end
     end)
 
