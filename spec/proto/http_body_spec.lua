@@ -69,7 +69,8 @@ describe("a chunked body", function()
     "0\r\nX: a\n", "0\r\nX: a\r \n", "0\r\n X: a\r\n", "0\r\nX : a\r\n", "0\r\n: a\r\n",
     "0\r\nX\r\n",
     "0\r\nX: a\r\n folded\r\n", "0\r\nX: \0\r\n", "0\n", "0\r\n\n", "0\r\n\rx", "\0", "\n",
-    "1\r\na\r\n\r\n", "1\r\na\r\nx", "1\r\na\n\n0\r\n\r\n", "0\r\nX: a\n\n\r\n", "1;" .. ("a"):rep(5000) .. "\r\n",
+    "1\r\na\r\n\r\n", "1\r\na\r\nx", "1\r\na\n\n0\r\n\r\n",
+    "0\r\nX: a\n\n\r\n", "1;" .. ("a"):rep(5000) .. "\r\n",
     "0\r\n" .. ("X: a\r\n"):rep(2000) .. "\r\n", ("1;" .. ("a"):rep(100) .. "\r\nx\r\n"):rep(60),
   }
   for i, bytes in ipairs(refused) do
