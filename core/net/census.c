@@ -1,7 +1,5 @@
 #include "net/census.h"
 
-#include <assert.h>
-
 static const char *const names[] = {
 #define X(symbol, name) name,
   NEAP_CLASS_MAP(X)
@@ -16,22 +14,6 @@ void neap_census_init(neap_census *census) {
 
 const char *neap_class_name(enum neap_class class) {
   return names[class];
-}
-
-void neap_census_add(neap_census *census, enum neap_class class, size_t bytes) {
-  neap_tally *tally = &census->tally[class];
-  tally->opened++;
-  tally->bytes += bytes;
-  if (tally->opened - tally->closed > tally->peak)
-    tally->peak = tally->opened - tally->closed;
-}
-
-void neap_census_remove(neap_census *census, enum neap_class class,
-                        size_t bytes) {
-  neap_tally *tally = &census->tally[class];
-  assert(tally->opened > tally->closed && tally->bytes >= bytes);
-  tally->closed++;
-  tally->bytes -= bytes;
 }
 
 void neap_census_open(neap_census *census, neap_born *born,

@@ -7,6 +7,7 @@
 #ifndef NEAP_NET_CENSUS_H
 #define NEAP_NET_CENSUS_H
 
+#include <assert.h>
 #include <stdint.h>
 
 #include "net/list.h"
@@ -71,9 +72,22 @@ void neap_census_open(neap_census *census, neap_born *born,
 void neap_census_close(neap_census *census, neap_born *born);
 
 /* The same for what is only counted, with its bytes. */
-void neap_census_add(neap_census *census, enum neap_class class, size_t bytes);
-void neap_census_remove(neap_census *census, enum neap_class class,
-                        size_t bytes);
+static inline void neap_census_add(neap_census *census, enum neap_class class,
+                                   size_t bytes) {
+  neap_tally *tally = &census->tally[class];
+  uint64_t live = ++tally->opened - tally->closed;
+  tally->bytes += bytes;
+  if (live > tally->peak)
+    tally->peak = live;
+}
+
+static inline void neap_census_remove(neap_census *census,
+                                      enum neap_class class, size_t bytes) {
+  neap_tally *tally = &census->tally[class];
+  assert(tally->opened > tally->closed && tally->bytes >= bytes);
+  tally->closed++;
+  tally->bytes -= bytes;
+}
 
 static inline uint64_t neap_census_live(const neap_census *census,
                                         enum neap_class class) {

@@ -24,7 +24,7 @@ void neap_conn_gave_up(neap_conn *conn, size_t count) {
   count_dropped(conn, count);
 }
 
-static size_t cost_of(const neap_conn *conn) {
+static inline size_t cost_of(const neap_conn *conn) {
   size_t corked = conn->loop->corked == conn ? conn->loop->cork.len : 0;
   return neap_queue_cost(&conn->queue) + corked +
          neap_transport_held(&conn->transport);
@@ -41,7 +41,7 @@ static bool drop_for(neap_conn *conn, size_t len) {
   return true;
 }
 
-static bool may_drop(enum neap_overflow overflow) {
+static inline bool may_drop(enum neap_overflow overflow) {
   return overflow == NEAP_OVERFLOW_DROP_OLD || overflow == NEAP_OVERFLOW_LATEST;
 }
 
@@ -67,23 +67,29 @@ static int find_room(neap_conn *conn, size_t len, enum neap_overflow overflow) {
   return NEAP_EOVERFLOW;
 }
 
-/* Whether len more bytes may be queued: NEAP_OK, NEAP_ECLOSED, NEAP_ETOOBIG or
- * NEAP_EOVERFLOW. */
-static int check_room(neap_conn *conn, size_t len,
+static int check_full(neap_conn *conn, size_t len,
                       enum neap_overflow overflow) {
   size_t limit = conn->settings->queue;
-  if (conn->state != NEAP_CONN_OPEN)
-    return NEAP_ECLOSED;
   if (limit == 0)
     return NEAP_OK;
   if (len > limit)
     return NEAP_ETOOBIG;
-  size_t cost = cost_of(conn) + len;
-  if (cost > limit)
+  if (cost_of(conn) + len > limit)
     return find_room(conn, len, overflow);
-  if (cost > limit / 2 && conn->is_backlogged)
+  if (conn->is_backlogged)
     conn->owes_writable = true;
   return NEAP_OK;
+}
+
+/* Whether len more bytes may be queued: NEAP_OK, NEAP_ECLOSED, NEAP_ETOOBIG or
+ * NEAP_EOVERFLOW. Below the high mark there is nothing to ask. */
+static inline int check_room(neap_conn *conn, size_t len,
+                             enum neap_overflow overflow) {
+  if (conn->state != NEAP_CONN_OPEN)
+    return NEAP_ECLOSED;
+  if (cost_of(conn) + len <= conn->settings->queue / 2)
+    return NEAP_OK;
+  return check_full(conn, len, overflow);
 }
 
 bool neap_conn_may_queue(neap_conn *conn, size_t len) {
@@ -134,8 +140,8 @@ static int send_message(neap_conn *conn, neap_frame_buffer *frame,
   return conn->is_backlogged ? 1 : NEAP_OK;
 }
 
-static int send_shared(neap_conn *conn, neap_frame_buffer *frame,
-                       enum neap_overflow overflow) {
+static inline int send_shared(neap_conn *conn, neap_frame_buffer *frame,
+                              enum neap_overflow overflow) {
   int err = check_room(conn, frame->payload, overflow);
   if (err)
     return err;
@@ -156,7 +162,7 @@ int neap_conn_send_frame(neap_conn *conn, neap_frame_buffer *frame,
     overflow = conn->settings->overflow;
   int err = may_drop(overflow) ? send_message(conn, frame, overflow, key)
                                : send_shared(conn, frame, overflow);
-  if (err == NEAP_EOVERFLOW || err == NEAP_ETOOBIG)
+  if (err < 0 && err != NEAP_ECLOSED)
     count_dropped(conn, 1);
   return err;
 }

@@ -21,20 +21,26 @@ static neap_frame_buffer *deflated_for(neap_frame_forms *forms,
 
 /* A connection that masks, or whose context goes on from message to message,
  * shares with nobody: its copy is made as it is queued. */
-int neap_frame_forms_send(neap_frame_forms *forms, neap_conn *conn,
-                          enum neap_overflow overflow, uint64_t key) {
-  neap_frame_buffer *frame = forms->plain;
-  bool is_shared = !conn->is_client;
-  if (is_shared && neap_session_deflates(&conn->session, frame->payload)) {
-    unsigned class = neap_deflate_class(conn->session.deflate);
-    frame = class ? deflated_for(forms, conn->session.deflate, class) : NULL;
-    is_shared = frame != NULL;
-  }
-  if (is_shared)
+static int send_formed(neap_frame_forms *forms, neap_conn *conn,
+                       enum neap_overflow overflow, uint64_t key) {
+  neap_frame_buffer *frame = NULL;
+  unsigned class =
+    conn->is_client ? 0 : neap_deflate_class(conn->session.deflate);
+  if (class)
+    frame = deflated_for(forms, conn->session.deflate, class);
+  if (frame)
     return neap_conn_send_frame(conn, frame, overflow, key);
   return neap_conn_send_under(conn, neap_frame_buffer_opcode(forms->plain),
                               neap_frame_buffer_payload(forms->plain),
                               forms->plain->payload, overflow, key);
+}
+
+int neap_frame_forms_send(neap_frame_forms *forms, neap_conn *conn,
+                          enum neap_overflow overflow, uint64_t key) {
+  if (!conn->is_client &&
+      !neap_session_deflates(&conn->session, forms->plain->payload))
+    return neap_conn_send_frame(conn, forms->plain, overflow, key);
+  return send_formed(forms, conn, overflow, key);
 }
 
 void neap_frame_forms_release(neap_frame_forms *forms) {

@@ -24,7 +24,8 @@ static void give_back(neap_segment_pool *pool, neap_segment *segment) {
     free(segment);
     return;
   }
-  neap_latest_remove(&pool->latest, segment);
+  if (segment->is_newest)
+    neap_latest_remove(&pool->latest, segment);
   neap_census_remove(pool->census, NEAP_CLASS_FRAME_BUFFER, sizeof *segment);
   neap_frame_buffer_release(segment->frame, pool->frames);
   if (pool->count >= POOL_MAX) {
@@ -114,8 +115,11 @@ static neap_segment *append_frame(neap_queue *queue, neap_segment_pool *pool,
     return NULL;
   neap_frame_buffer_retain(frame);
   neap_census_add(pool->census, NEAP_CLASS_FRAME_BUFFER, sizeof *segment);
-  *segment =
-    (neap_segment){.frame = frame, .data = frame->bytes, .len = frame->len};
+  segment->frame = frame;
+  segment->data = frame->bytes;
+  segment->len = frame->len;
+  segment->key = 0;
+  segment->is_message = segment->is_newest = false;
   push(queue, segment);
   return segment;
 }
@@ -207,6 +211,16 @@ int neap_queue_vectors(const neap_queue *queue, struct iovec *vectors,
   return count;
 }
 
+static void drop_first(neap_queue *queue, neap_segment_pool *pool) {
+  neap_segment *first = queue->first;
+  queue->first = first->next;
+  if (queue->first == NULL)
+    queue->last = NULL;
+  queue->bytes -= first->len;
+  queue->count--;
+  give_back(pool, first);
+}
+
 void neap_queue_sent(neap_queue *queue, neap_segment_pool *pool, size_t n) {
   while (n > 0) {
     neap_segment *first = queue->first;
@@ -217,11 +231,11 @@ void neap_queue_sent(neap_queue *queue, neap_segment_pool *pool, size_t n) {
       return;
     }
     n -= first->len;
-    drop_behind(queue, pool, NULL);
+    drop_first(queue, pool);
   }
 }
 
 void neap_queue_clear(neap_queue *queue, neap_segment_pool *pool) {
   while (queue->first)
-    drop_behind(queue, pool, NULL);
+    drop_first(queue, pool);
 }

@@ -189,9 +189,10 @@ static int walk(neap_topics *topics, neap_topic *topic,
                 const neap_publication *to, neap_frame_forms *forms,
                 const neap_topic *named, size_t before) {
   neap_subscribers *list = &topic->subscribers;
+  const neap_subscriber *at = neap_subscribers_at(list, 0);
+  const neap_subscriber *end = at + list->count;
   int reached = 0;
-  for (uint32_t i = 0; i < list->count; i++) {
-    neap_subscriber *at = neap_subscribers_at(list, i);
+  for (; at < end; at++) {
     if (at->conn == to->except ||
         (topic->is_pattern && is_reached(topics, at->conn, named, before)))
       continue;
