@@ -283,8 +283,9 @@ end
 
 local function conclude(app, receipt)
   worker.add_receipts(receipt)
+  receipt.forced = receipt.forced + (app.lost or 0)
   print_receipt(receipt)
-  if not app.has_stuck_workers then core.join_workers() end
+  if not app.lost then core.join_workers() end
   local status = exit_status(receipt.leaked)
   return status ~= 0 and status or serve.asked_status or 0
 end

@@ -73,6 +73,23 @@ describe("A topic", function()
     end)
   end)
 
+  it("loses those who leave, and nobody else, in whatever order", function()
+    life.run(function(world)
+      local conns, clients = {}, {}
+      for i = 1, 9 do
+        conns[i], clients[i] = pair(world)
+        conns[i]:subscribe "a"
+        conns[i]:subscribe("own/" .. i)
+      end
+      for left, i in ipairs { 1, 9, 2, 8, 5, 3, 7, 4 } do
+        if left % 2 == 0 then conns[i]:terminate() else conns[i]:unsubscribe "a" end
+        assert.equal(9 - left, reached(world, "a"))
+      end
+      assert.equal(1, reached(world, "own/6"))
+      assert.equal("x", clients[6]:receive(5))
+    end)
+  end)
+
   it("is one of a million, which all end with their connection", function()
     local count = os.getenv "NEAP_PRELOAD" and 50000 or 1000000
     life.run(function(world)

@@ -306,11 +306,14 @@ describe("The limit of connections", function()
       assert.is_true(more:is_ended())
     end
     clients[1]:close()
+    local is_in
     for _ = 1, 100 do
       local last <close> = ws.dial(running.port)
-      if answer_of(last) == 101 then break end
+      is_in = answer_of(last) == 101
+      if is_in then break end
       socket.sleep(0.02)
     end
+    assert.is_true(is_in)
     close_all(clients)
   end)
 
