@@ -18,7 +18,7 @@ local wrap_tls
 local function load_tls()
   local library = server.temporary ".so"
   local flags = io.popen("env -u LD_PRELOAD pkg-config --cflags lua5.4"):read "l"
-  assert(os.execute(("env -u LD_PRELOAD cc -shared -fPIC -O1 %s -o %s %s -lssl"):format(
+  assert(os.execute(("env -u LD_PRELOAD cc -shared -fPIC -Wl,-z,nodelete %s -o %s %s -lssl"):format(
     flags, library, "spec/support/tls_peer.c")))
   wrap_tls = assert(package.loadlib(library, "luaopen_tls_peer"))()
   os.remove(library)
