@@ -22,6 +22,7 @@ void neap_trim_now(neap_loop *loop) {
   neap_timers_shrink(&loop->timers);
   if (loop->corked == NULL)
     neap_buffer_release(&loop->cork);
+  neap_buffer_release(&loop->wire.out);
   malloc_trim(0);
   loop->trim.most = count_streams(loop);
   loop->trim.times++;
