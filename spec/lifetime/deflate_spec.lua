@@ -3,6 +3,7 @@ local codec = require("neap.core").codec
 local core = require "neap.core"
 local life = require "spec.support.life"
 local neap = require "neap"
+local ws = require "spec.support.ws"
 
 local TEXT = ("a line that compresses well; "):rep(100)
 local TAKEOVER = { takeover = true }
@@ -44,7 +45,6 @@ describe("contexts that are not taken over", function()
   for _, case in ipairs { { "a few pieces", 3 }, { "single bytes", 1 } } do
     it("are lent to a message that comes in " .. case[1] .. ", until its end", function()
       life.run(function(world)
-        local ws = require "spec.support.ws"
         local got
         world:ws("/", { message = function(_, data) got = data end })
         local peer <close> = ws.dial(world:port())
@@ -69,7 +69,6 @@ describe("contexts that are not taken over", function()
 
   it("come back from a connection that ends inside a message", function()
     life.run(function(world)
-      local ws = require "spec.support.ws"
       world:ws("/", { message = function() end })
       local peer <close> = ws.dial(world:port())
       peer:raw(ws.head(world:port(), "/", { "Sec-WebSocket-Extensions: permessage-deflate" }))
@@ -176,6 +175,55 @@ describe("contexts that are taken over", function()
     assert.equal(0, status, output)
     assert.is_nil(output:find "Sanitizer", output)
   end)
+end)
+
+-- What ends the server's connection: a raw peer, or the server itself.
+local HELLO = "\xf2\x48\xcd\xc9\xc9\x07\x00" -- of RFC 7692
+local CAUSES = {
+  closed = function(peer) peer:send_close(1000) end,
+  eof = function(peer) peer.tcp:shutdown "send" end,
+  reset = function(peer) peer:close(true) end,
+  protocol = function(peer) peer:raw(ws.frame { opcode = 1, rsv = 2, payload = "" }) end,
+  too_big = function(peer) peer:raw(ws.frame { opcode = 2, payload = ("x"):rep(10001) }) end,
+  error = function(peer) peer:send "fail" end,
+  overflow = function(peer) peer:send "flood" end,
+  killed = function(peer) peer:send "kill" end,
+  idle = function() core.advance(100) end,
+  drain = function(peer) peer:send "drain" end,
+}
+
+local function take(conn, data)
+  if data == "fail" then error "on purpose" end
+  if data == "kill" then return conn:terminate() end
+  if data == "drain" then return core.close_as(conn, "drain", 1001) end
+  for _ = 1, data == "flood" and 4000 or 1 do
+    conn:send(("%s %f"):format(TEXT, math.random()), "text", { compress = data ~= "flood" })
+  end
+end
+
+describe("contexts that are taken over, of a server,", function()
+  for cause, act in pairs(CAUSES) do
+    it("go when the cause is " .. cause, function()
+      life.run(function(world)
+        local why
+        world:ws("/", {
+          deflate = TAKEOVER, limits = { message = 10000, queue = 20000 }, message = take,
+          timeouts = { idle = 50, ping = 0, close = 1 }, close = function(_, w) why = w end,
+        })
+        local peer <close> = ws.dial(world:port())
+        peer:raw(ws.head(world:port(), "/", { "Sec-WebSocket-Extensions: permessage-deflate" }))
+        life.wait_until(function() return core.counts().conn.live == 1 end)
+        peer:raw(ws.frame { opcode = 1, rsv = 4, payload = HELLO })
+        life.wait_until(function() return live() == 1 and select(2, live()) == 1 end)
+        act(peer)
+        life.wait_until(both_gone)
+        assert.same({ 0, 0 }, { bytes() })
+        peer:close(true)
+        life.wait_until(function() return why end)
+        assert.equal(cause, why.cause)
+      end)
+    end)
+  end
 end)
 
 describe("a sender's context", function()
