@@ -235,18 +235,22 @@ static void take_bytes(neap_conn *conn, uint8_t *bytes, size_t len) {
   }
 }
 
-static ssize_t read_some(neap_conn *conn, uint8_t *bytes) {
+/* Where to is the loop's buffer, or the message's own place. */
+static ssize_t read_some(neap_conn *conn, uint8_t **bytes) {
   neap_transport *transport = &conn->transport;
-  if (conn->state == NEAP_CONN_SHUTDOWN)
-    return neap_transport_receive(transport, bytes, NEAP_RECEIVE_SIZE);
-  if (conn->state < NEAP_CONN_OPEN && transport->tls == NULL)
-    return neap_transport_receive(transport, bytes, HTTP_SIZE);
-  return neap_transport_read(transport, bytes);
+  size_t size = NEAP_RECEIVE_SIZE, room = 0;
+  if (conn->state != NEAP_CONN_SHUTDOWN && transport->tls)
+    return neap_transport_read(transport, *bytes);
+  if (conn->state < NEAP_CONN_OPEN)
+    size = HTTP_SIZE;
+  else if (conn->state == NEAP_CONN_OPEN)
+    room = neap_session_room(&conn->session, bytes);
+  return neap_transport_receive(transport, *bytes, room ? room : size);
 }
 
 void neap_conn_readable(neap_conn *conn) {
   uint8_t *bytes = conn->loop->receive;
-  ssize_t n = read_some(conn, bytes);
+  ssize_t n = read_some(conn, &bytes);
 
   if (neap_transport_held(&conn->transport)) /* TLS has answered by itself */
     neap_conn_mark_dirty(conn);

@@ -35,17 +35,33 @@ enum neap_failure neap_message_begin(neap_message *message,
   return NEAP_FAIL_NONE;
 }
 
+/* Bytes that the buffer may have. */
+static size_t most(const neap_message *message) {
+  return message->limit > 0 && message->limit < SIZE_MAX - CAP_SLACK
+           ? message->limit + CAP_SLACK
+           : SIZE_MAX;
+}
+
+size_t neap_message_room(neap_message *message, size_t least, uint8_t **at) {
+  neap_buffer *buffer = &message->buffer;
+  if (neap_buffer_grow(buffer, least, most(message)))
+    return 0;
+  *at = buffer->data + buffer->len;
+  return buffer->cap - buffer->len;
+}
+
 enum neap_failure neap_message_append(neap_message *message,
                                       const uint8_t *bytes, size_t len) {
   neap_buffer *buffer = &message->buffer;
-  size_t max = message->limit > 0 && message->limit < SIZE_MAX - CAP_SLACK
-                 ? message->limit + CAP_SLACK
-                 : SIZE_MAX;
 
   if (message->opcode == NEAP_OP_TEXT &&
       !neap_utf8_feed(&message->utf8, bytes, len))
     return NEAP_FAIL_TEXT;
-  if (neap_buffer_grow(buffer, len, max) ||
+  if (buffer->data && bytes == buffer->data + buffer->len) { /* the room */
+    buffer->len += len;
+    return NEAP_FAIL_NONE;
+  }
+  if (neap_buffer_grow(buffer, len, most(message)) ||
       neap_buffer_append(buffer, bytes, len))
     return NEAP_FAIL_MEMORY;
   return NEAP_FAIL_NONE;

@@ -61,6 +61,11 @@ enum neap_failure neap_message_check(const neap_message *message,
 enum neap_failure neap_message_begin(neap_message *message,
                                      const neap_frame *frame);
 
+/* How many bytes may be put at *at, behind what has arrived, to be appended from
+ * there; at least least, or 0. It grows with what has arrived, not with what was
+ * announced. */
+size_t neap_message_room(neap_message *message, size_t least, uint8_t **at);
+
 /* Takes unmasked payload of that frame, in any number of pieces. */
 enum neap_failure neap_message_append(neap_message *message,
                                       const uint8_t *bytes, size_t len);

@@ -16,6 +16,9 @@ enum reading {
   READ_FAILED,
 };
 
+/* What is left of a payload that is worth a place of its own. */
+enum { LARGE = 64 * 1024 };
+
 /* Stands in for the payload of a frame without one, which has no address. */
 static uint8_t nothing[1];
 
@@ -345,6 +348,15 @@ static int settle(neap_session *s) {
 void neap_session_feed(neap_session *s, uint8_t *bytes, size_t len) {
   s->input = bytes;
   s->input_len = s->reading < READ_CLOSED ? len : 0;
+}
+
+size_t neap_session_room(neap_session *s, uint8_t **at) {
+  if (s->reading != READ_PAYLOAD || s->input_len > 0 ||
+      s->frame.length < LARGE || neap_frame_is_control(&s->frame) ||
+      s->message.is_deflated)
+    return 0;
+  size_t room = neap_message_room(&s->message, LARGE, at);
+  return room < s->frame.length ? room : (size_t)s->frame.length;
 }
 
 int neap_session_next(neap_session *s, neap_event *event, neap_buffer *out) {

@@ -61,6 +61,11 @@ void neap_session_use_deflate(neap_session *s, neap_deflate *deflate);
  * next() answered 0 (or nothing was fed yet). */
 void neap_session_feed(neap_session *s, uint8_t *bytes, size_t len);
 
+/* While a large payload is under way: how many of its next bytes may be put at
+ * *at, in the message's own memory, and be fed from there, which spares a copy; 0
+ * when there is no such place. Valid until the next call on the session. */
+size_t neap_session_room(neap_session *s, uint8_t **at);
+
 /* 1 an event · 0 nothing more: what remained was copied out of the fed bytes ·
  * negative: failed, for ever; the Close frame that says so is in out already.
  * Pings are answered and a Close is echoed into out. */
