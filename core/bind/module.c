@@ -13,6 +13,7 @@
 #include "bind/listener.h"
 #include "bind/lookup.h"
 #include "bind/loop.h"
+#include "bind/pace.h"
 #include "bind/pipe.h"
 #include "bind/request.h"
 #include "bind/route.h"
@@ -32,6 +33,7 @@ int luaopen_neap_core(lua_State *L) {
   lua_pushliteral(L, "0.1.0");
   lua_setfield(L, -2, "version");
   neap_bind_loop(L);
+  neap_bind_pace(L);
   neap_bind_running(L);
   neap_bind_task(L);
   neap_bind_timer(L);

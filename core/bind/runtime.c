@@ -4,6 +4,7 @@
 
 #include "bind/conn.h"
 #include "bind/orphan.h"
+#include "bind/pace.h"
 #include "bind/running.h"
 #include "bind/task.h"
 #include "bind/worker.h"
@@ -227,6 +228,7 @@ static void on_rest(neap_timer *timer) {
     neap_trim_at_rest(rt->loop);
   }
   rt->roads_at_rest = rt->roads;
+  neap_pace_set(rt);
   if (!has_rested)
     neap_loop_start_timer(rt->loop, &rt->rest, REST_MS);
 }

@@ -63,6 +63,7 @@ typedef struct neap_runtime {
   neap_timer rest; /* a collection once the loop has rested */
   uint64_t roads;  /* how often Lua was called */
   uint64_t roads_at_rest;
+  int pause; /* of the collector, as neap has set it; 0 = as the script has */
   bool is_running;
   bool is_closing; /* the state goes: Lua is not called any more */
   bool without_sites;

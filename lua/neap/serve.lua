@@ -217,6 +217,7 @@ end
 
 -- Turns the loop until the app is drained; returns how that went, or nil.
 local function turn(app, begin_with, own)
+  core.pace()
   core.watch_signals(true, app.settled["timeouts.cancel"], app.settled["timeouts.turn"])
   app.is_starting = true
   scope.house:spawn(begin_with, app, own)

@@ -1,0 +1,42 @@
+-- How often Lua collects is the server's while it runs, unless the script says so.
+
+local server = require "spec.support.server"
+local ws = require "spec.support.ws"
+
+local SCRIPT = [[
+local neap = require "neap"
+local app = neap.app{}
+%s
+app:ws("/", {message = function(_, data)
+  if data == "mode" then
+    local before = collectgarbage "incremental"
+    collectgarbage(before)
+    return before
+  end
+  local pause = collectgarbage("setpause", 200)
+  collectgarbage("setpause", pause)
+  return tostring(pause)
+end})
+return app
+]]
+
+local function ask(text, what)
+  local running <close> = server.start(SCRIPT:format(text))
+  local client <close> = ws.connect(running.port)
+  client:send(what)
+  return (client:receive())
+end
+
+describe("a running server", function()
+  it("collects incrementally, whatever the interpreter began with", function()
+    assert.equal("incremental", ask("", "mode"))
+  end)
+
+  it("lets a small heap grow by more than it holds", function()
+    assert.is_true(tonumber(ask("", "pause")) > 200)
+  end)
+
+  it("leaves the pace of a heap that is large to Lua's default", function()
+    assert.equal("200", ask("heap = {} for i = 1, 2e5 do heap[i] = {} end", "pause"))
+  end)
+end)
