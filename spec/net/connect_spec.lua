@@ -76,7 +76,7 @@ describe("neap.connect", function()
       _, message, code = neap.connect("ws://127.0.0.1:" .. silent.port, { timeout = 0.2 })
       assert.matches("the server did not answer in time$", message)
       assert.equal("timeout", code)
-      assert.is_true(core.now() - began < 5)
+      assert.is_true(core.now() - began < 9) -- the default would be 10
     end)
   end)
 
@@ -173,7 +173,7 @@ describe("neap.connect", function()
         local _, message, code = neap.connect(case[1], { timeout = 0.1, proxy = case[3] })
         assert.equal("timeout", code, message)
         assert.truthy(message:find(case[2], 1, true), message)
-        assert.is_true(core.now() - began < 3)
+        assert.is_true(core.now() - began < 9)
       end
     end)
     assert(hole)
@@ -242,11 +242,13 @@ describe("happy eyeballs", function()
     life.run(function()
       local accepting = assert(socket.bind("127.0.0.1", 0))
       local _, port = accepting:getsockname()
-      local list = { "::1", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.1" }
+      local list = { "::1" }
+      for i = 3, 30 do list[#list + 1] = "127.0.0." .. i end
+      list[#list + 1] = "127.0.0.1"
       local began = core.now()
       local won = assert(eyeballs.connect(list, math.tointeger(port), core.now() + 20))
       assert.equal("127.0.0.1", won.target.address)
-      assert.is_true(core.now() - began < 0.9)
+      assert.is_true(core.now() - began < 6) -- a stagger each would be 7
       won:close()
       accepting:close()
       local none, message, code = eyeballs.connect({ "127.0.0.1", "::1" }, 1, core.now() + 5)
