@@ -61,6 +61,7 @@ typedef struct neap_tally {
 
 typedef struct neap_census {
   neap_tally tally[NEAP_CLASS_COUNT];
+  uint64_t changes; /* births and deaths */
 } neap_census;
 
 void neap_census_init(neap_census *census);
@@ -76,6 +77,7 @@ static inline void neap_census_add(neap_census *census, enum neap_class class,
                                    size_t bytes) {
   neap_tally *tally = &census->tally[class];
   uint64_t live = ++tally->opened - tally->closed;
+  census->changes++;
   tally->bytes += bytes;
   if (live > tally->peak)
     tally->peak = live;
@@ -86,6 +88,7 @@ static inline void neap_census_remove(neap_census *census,
   neap_tally *tally = &census->tally[class];
   assert(tally->opened > tally->closed && tally->bytes >= bytes);
   tally->closed++;
+  census->changes++;
   tally->bytes -= bytes;
 }
 

@@ -272,6 +272,12 @@ void neap_worker_hand_over(neap_worker *worker) {
 }
 
 void neap_worker_count(neap_worker *worker) {
+  const neap_loop *loop = worker->loop;
+  uint64_t changes =
+    loop->census.changes + loop->dropped + loop->abandoned + loop->shed + 1;
+  if (changes == worker->counted)
+    return;
+  worker->counted = changes;
   pthread_mutex_lock(&worker->box.lock);
   count_loop(&worker->counts, worker->loop);
   pthread_mutex_unlock(&worker->box.lock);

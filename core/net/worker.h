@@ -46,7 +46,8 @@ typedef struct neap_worker {
   neap_mailbox box;
   neap_mails *out; /* this turn's, by worker less one */
   neap_presence presence;
-  neap_counts counts; /* under box.lock: of its last turn */
+  neap_counts counts; /* under box.lock: of its last turn that changed any */
+  uint64_t counted;   /* how much had changed by then */
 } neap_worker;
 
 typedef struct neap_group {

@@ -264,7 +264,6 @@ local function listen_to_workers(app, seconds)
     drain.start(app, seconds)
   end)
   worker.on_lost = function(index, message)
-    if app.draining or app.is_starting then return end
     log.error(("worker %d has ended: the process stops"):format(index), { trace = message })
     serve.asked_status = 1
     drain.start(app, seconds)

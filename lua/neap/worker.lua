@@ -163,7 +163,8 @@ end
 on.gone = function(from)
   threads.running = threads.running - 1
   threads.changed:wake_all(true)
-  if worker.on_lost and not worker.receipts[from] then worker.on_lost(from, threads.fault) end
+  local is_lost = threads.is_up and not threads.is_over and not worker.receipts[from]
+  if is_lost and worker.on_lost then worker.on_lost(from, threads.fault) end
 end
 
 on.receipt = function(from, line)
@@ -201,6 +202,7 @@ function worker.start(listeners, argv)
   end
   if threads.fault then return nil, threads.fault, "io" end
   if threads.is_over then return nil, "the process is asked to stop", "draining" end
+  threads.is_up = true
   guard_exit()
   return true
 end

@@ -317,7 +317,7 @@ describe("The limit of connections", function()
     close_all(clients)
   end)
 
-  it("is no more than there are descriptors, and says so", function()
+  it("is no more than there are descriptors, and says so #descriptors", function()
     local running <close> = server.start(SCRIPT, {
       "--set", "limits.connections=50000",
       command = "sh -c 'ulimit -n 500; exec \"$@\"' sh " .. (os.getenv "NEAP_BUILD" or "build")
@@ -327,7 +327,7 @@ describe("The limit of connections", function()
     assert.equal(1, lines)
   end)
 
-  it("leaves the soft limit of descriptors behind", function()
+  it("leaves the soft limit of descriptors behind #descriptors", function()
     local running <close> = server.start(SCRIPT, {
       command = "sh -c 'ulimit -S -n 100; exec \"$@\"' sh " .. (os.getenv "NEAP_BUILD" or "build")
         .. "/bin/neap" })
