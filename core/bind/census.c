@@ -162,6 +162,14 @@ static int abandoned(lua_State *L) {
   return 2;
 }
 
+/* core.abandon(): the collector had to close something that lives in Lua */
+static int abandon(lua_State *L) {
+  neap_runtime *rt = neap_runtime_of(L);
+  if (rt->loop)
+    rt->loop->abandoned++;
+  return 0;
+}
+
 void neap_bind_census(lua_State *L) {
   static const luaL_Reg methods[] = {{"close", token_close},
                                      {"label", token_label},
@@ -171,7 +179,8 @@ void neap_bind_census(lua_State *L) {
     {"__gc", token_close}, {"__close", token_close}, {NULL, NULL}};
   static const luaL_Reg functions[] = {
     {"token", token_new}, {"counts", counts},       {"born", born},
-    {"site", site_of},    {"abandoned", abandoned}, {NULL, NULL}};
+    {"site", site_of},    {"abandoned", abandoned}, {"abandon", abandon},
+    {NULL, NULL}};
   neap_class(L, TOKEN, methods, metamethods);
   lua_pop(L, 1);
   neap_runtime_open(L);

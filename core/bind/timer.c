@@ -69,6 +69,14 @@ static int timer_start(lua_State *L) {
                              ms < 1e12 ? (uint64_t)ms : (uint64_t)1e12));
 }
 
+/* timer:stop(); it can be started again */
+static int timer_stop(lua_State *L) {
+  timer_box *box = check_timer(L);
+  if (box->rt->loop)
+    neap_loop_stop_timer(box->rt->loop, &box->timer);
+  return 0;
+}
+
 /* timer:close(); also __close and __gc */
 static int timer_close(lua_State *L) {
   timer_box *box = check_timer(L);
@@ -85,8 +93,10 @@ const neap_born *neap_timer_born(lua_State *L, int index) {
 }
 
 void neap_bind_timer(lua_State *L) {
-  static const luaL_Reg methods[] = {
-    {"start", timer_start}, {"close", timer_close}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"start", timer_start},
+                                     {"stop", timer_stop},
+                                     {"close", timer_close},
+                                     {NULL, NULL}};
   static const luaL_Reg metamethods[] = {
     {"__gc", timer_close}, {"__close", timer_close}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"timer", timer_new}, {NULL, NULL}};

@@ -40,9 +40,13 @@ function alarm.after(scope, seconds, fn)
   end)
 end
 
--- The next moment is counted from the last, so the rate does not drift; moments
--- that have passed meanwhile are left out.
-local function next_moment(self, seconds)
+--- Returns how long it is to the next moment of what comes every `seconds`. That is
+--- counted from the last, so the rate does not drift; moments that have passed
+--- meanwhile are left out.
+---@param self table at: the last moment
+---@param seconds number
+---@return number
+function alarm.next_moment(self, seconds)
   local now = core.now()
   self.at = math.max(self.at + seconds, now)
   return self.at - now
@@ -58,7 +62,7 @@ function alarm.every(scope, seconds, fn)
     if not is_open(self) then return end
     local is_busy = self.run and self.run.scope
     if not is_busy then self.run = job.run(scope, fn) end
-    self.timer:start(next_moment(self, seconds))
+    self.timer:start(alarm.next_moment(self, seconds))
   end)
   handle.at = core.now() + seconds
   return handle

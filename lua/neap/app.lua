@@ -382,7 +382,7 @@ end
 ---@return boolean|nil ok
 ---@return string|nil message
 ---@return string|nil code
-function methods:reload_tls()
+function methods:reload()
   return tls.reload(self)
 end
 

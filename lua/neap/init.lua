@@ -15,6 +15,8 @@ local LOAD = {
   lock = function() return require("neap.lock").new end,
   pool = function() return require("neap.pool").new end,
   now = function() return require("neap.core").now end,
+  timer = function() return require("neap.timer").new end,
+  log = function() return require "neap.logger" end,
   codec = function() return require "neap.codec" end,
   tls = function() return { self_signed = require("neap.self_signed").make } end,
   version = function() return require("neap.core").version end,

@@ -31,7 +31,6 @@ function leaks.age(seconds)
 end
 
 local held = {} -- id of a connection -> what its scope held
-local dropped = 0
 
 --- Remembers what the scope of a connection that is being collected held.
 ---@param id integer
@@ -49,7 +48,7 @@ local is_counting = false
 -- In the loop's next turn, since what is dropped because the process ends is no
 -- leak.
 local function say_of_dropped(line)
-  dropped = dropped + 1
+  core.abandon()
   if is_counting then say(line) else job.run_loose(say, line) end
 end
 
@@ -71,6 +70,13 @@ function leaks.scope(label, site, seconds, held_text)
   local line = ("scope%s opened at %s, open %s%s"):format(label and " " .. label or "", site or "?",
     leaks.age(seconds), held_text and ", held " .. held_text or "")
   say_of_dropped(line)
+end
+
+--- Reports a free-standing timer that nobody closed, and that never fired.
+---@param where string|nil
+---@param seconds number
+function leaks.timer(where, seconds)
+  say_of_dropped(("timer opened at %s, open %s"):format(where or "?", leaks.age(seconds)))
 end
 
 core.hook("abandoned", function(id, site, seconds, is_client)
@@ -109,7 +115,7 @@ function leaks.count()
   is_counting = true
   require("neap.task").run(settle)
   is_counting = false
-  local counts, leaked = core.counts(), core.abandoned() + dropped
+  local counts, leaked = core.counts(), core.abandoned()
   for _, class in ipairs(CLASSES) do
     local live = counts[class].live
     leaked = leaked + live

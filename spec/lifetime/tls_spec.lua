@@ -174,7 +174,7 @@ describe("a TLS context", function()
       do
         local conn <close> = world:connect "/"
         assert.equal(2, live "tls_context")
-        assert.is_true(world.app:reload_tls())
+        assert.is_true(world.app:reload())
         assert.equal(3, live "tls_context")
         assert(conn:send "still here")
         assert.equal("still here", conn:receive(5))
