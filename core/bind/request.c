@@ -164,15 +164,16 @@ static int push_tls(lua_State *L, const neap_request_box *box) {
 
 /* Sends the 101, with the answer to the compression that was offered. */
 static int open_websocket(const neap_request_box *box, neap_conn *conn,
-                          neap_settings *settings, neap_upgrade *upgrade) {
+                          neap_settings *settings, const neap_upgrade *given) {
+  neap_upgrade upgrade = *given;
   neap_deflate_terms terms;
   char line[NEAP_DEFLATE_HEADER_MAX] = "";
   if (settings->deflates &&
       neap_deflate_accept(&box->head, box->bytes, &settings->deflate.wish,
                           &terms, line) > 0)
-    upgrade->deflate = &terms;
-  upgrade->extensions = line;
-  return neap_conn_upgrade(conn, settings, upgrade);
+    upgrade.deflate = &terms;
+  upgrade.extensions = line;
+  return neap_conn_upgrade(conn, settings, &upgrade);
 }
 
 /* req:upgrade(route, data, protocol | nil, headers) -> conn | nil, message,

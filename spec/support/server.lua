@@ -6,11 +6,13 @@
 --
 -- The process gets SIGKILL when the specs' own process dies, so none outlives
 -- a run. NEAP_BUILD names another build directory, NEAP_PRELOAD a library that
--- the server needs first (the sanitizer's), NEAP_WRAP a command to run it under.
+-- the server needs first (the sanitizer's), NEAP_WRAP a command to run it under,
+-- NEAP_END the signal that ends it instead of SIGKILL (coverage_dump.c).
 
 local build = os.getenv "NEAP_BUILD" or "build"
 local preload = os.getenv "NEAP_PRELOAD"
 local wrap = os.getenv "NEAP_WRAP"
+local last_signal = os.getenv "NEAP_END" or "KILL"
 
 local server_methods = {}
 local server_mt = { __name = "spec.server", __index = server_methods }
@@ -129,7 +131,9 @@ function server_methods:stop(signal)
 end
 
 server_mt.__close = function(self)
-  if self.pipe then self:stop "KILL" end
+  if not self.pipe then return end
+  self:signal(last_signal)
+  self:stop "CONT" -- it may have been stopped
 end
 
 return server

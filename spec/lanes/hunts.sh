@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# The parts that hunt: for what the specs would not notice, and for lines that
+# none of them runs.
+
+mutant_seconds=150 # how long the first lane looks for mutants
+
+# Breaks neap in one way at a time (spec/mutants): the spec that a mutant names
+# must notice. Each in turn, from another one on with each commit, while the
+# first lane has time; with --long all.
+part_mutants() {
+  local all=(spec/mutants/*.patch) first=0 before=$((passed + failed))
+  [ "$long" ] || first=$(($(git rev-list --count HEAD 2>/dev/null || echo 0) * 13 % ${#all[@]}))
+  export mutants_until=$((long ? 0 : $(date +%s) + mutant_seconds))
+  export -f try_mutant
+  check_each xargs -a <(printf '%s\n' "${all[@]:first}" "${all[@]:0:first}") \
+    -P "$(nproc)" --process-slot-var=slot -I{} bash -c 'try_mutant {}'
+  echo "tried $((passed + failed - before)) of ${#all[@]} mutants, from ${all[first]##*/} on"
+}
+
+try_mutant() {
+  local start=$SECONDS word=ok said
+  [ "$mutants_until" = 0 ] || [ "$(date +%s)" -lt "$mutants_until" ] || return 0
+  said=$(NEAP_MUTANTS=build-mutants-$slot ./script/mutant "$1" 2>&1) || word=FAILED
+  [ $word = ok ] || echo "$said" | head -n -1
+  printf '%-8s%s (%d s)\n' $word "$(tail -n 1 <<<"$said")" $((SECONDS - start))
+}
+
+# Which lines of the core ran, by layer, and the files with most that never did;
+# fails under a floor (95 % and, of proto/, 100 % are what we want).
+part_coverage() {
+  check "coverage build" env CC=gcc ./script/build Coverage
+  [ -e build-coverage/neap/core.so ] || return
+  find build-coverage -name '*.gcda' -delete
+  more_descriptors
+  local group
+  for group in spec/proto spec/conformance spec/net spec/lifetime spec/fault; do
+    # shellcheck disable=SC2046
+    busted_run "$group (coverage)" env NEAP_BUILD=build-coverage NEAP_END=USR2 \
+      "${busted[@]}" --cpath='./build-coverage/?.so' \
+      $(in_group "$group" | grep -vE 'fault/(crowd|mass)')
+  done
+  check_each lua5.4 spec/support/coverage.lua build-coverage \
+    proto=97 net=80 bind=90 core=88
+}

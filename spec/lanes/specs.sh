@@ -1,0 +1,136 @@
+# shellcheck shell=bash
+# The parts that run the specs: plain, and with what watches them.
+
+# Each folder is a run of its own, so that a crash costs only its own. Those that
+# are parts by themselves are left out.
+spec_groups() {
+  find spec examples -name '*_spec.lua' -printf '%h\n' | sort -u |
+    grep -vxE "${1:-}"
+}
+
+in_group() {
+  find "$1" -maxdepth 1 -name '*_spec.lua' | sort
+}
+
+# Crowds need many descriptors.
+more_descriptors() { ulimit -n "$(ulimit -Hn)"; }
+
+run_plain() { # NAME FILE...
+  local name=$1
+  shift
+  more_descriptors
+  busted_run "$name" env ${long:+NEAP_LONG=1} "${busted[@]}" "$@"
+}
+
+# The specs on the release build, folder by folder.
+part_specs() {
+  local group
+  for group in $(spec_groups "spec/(conformance|fault|attack)"); do
+    # shellcheck disable=SC2046
+    run_plain "$group" $(in_group "$group")
+  done
+}
+
+# RFC 6455 and 7692, and the cases of Autobahn, server and client.
+part_conformance() {
+  # shellcheck disable=SC2046
+  run_plain spec/conformance $(in_group spec/conformance)
+}
+
+# What fails around neap: memory, system calls, networks, peers; known bugs of others.
+part_fault() {
+  # shellcheck disable=SC2046
+  run_plain spec/fault $(in_group spec/fault | grep -v attack)
+}
+
+# What peers do on purpose: each with the memory and time that it may cost.
+part_attack() {
+  local files
+  files=$(find spec -name '*_spec.lua' -path '*attack*' | sort)
+  # shellcheck disable=SC2086
+  [ -z "$files" ] || run_plain attack $files
+}
+
+# Every callback does everything again, with a full collection each so many
+# instructions: what only luck keeps alive is gone by then.
+part_stress() {
+  busted_run "actions (collecting all the time)" env \
+    NEAP_STRESS=$([ "$long" ] && echo 5 || echo 100) "${busted[@]}" \
+    --helper=spec/support/stress.lua spec/lifetime/actions_spec.lua
+}
+
+# AddressSanitizer, LeakSanitizer and UBSan, in the servers that specs start too;
+# no suppressions. What has no C in it, or is a browser, is left out.
+part_sanitize() {
+  check "sanitize build" env CC=gcc ./script/build Sanitize
+  [ -e build-sanitize/neap/core.so ] || return
+  check "leaks can be looked for (ptrace is allowed)" can_detect_leaks
+  local group preload
+  preload=$(gcc -print-file-name=libasan.so)
+  local options=abort_on_error=0:exitcode=99:fast_unwind_on_malloc=0
+  options+=:malloc_context_size=12:detect_leaks=$(can_detect_leaks && echo 1 || echo 0)
+  for group in $(spec_groups "spec|spec/browser"); do
+    # shellcheck disable=SC2046
+    busted_run "$group (sanitize)" env NEAP_BUILD=build-sanitize \
+      NEAP_PRELOAD="$preload" ASAN_OPTIONS=$options \
+      LSAN_OPTIONS=print_suppressions=0 \
+      UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 LD_PRELOAD="$preload" \
+      "${busted[@]}" --cpath='./build-sanitize/?.so' $(in_group "$group")
+  done
+}
+
+can_detect_leaks() {
+  echo 'int main(void) { return 0; }' >"$scratch/lsan.c"
+  gcc -fsanitize=address -o "$scratch/lsan" "$scratch/lsan.c" &&
+    ASAN_OPTIONS=detect_leaks=1 "$scratch/lsan"
+}
+
+# The workers' specs with ThreadSanitizer. It hands a signal over only when the
+# thread calls the system, and starts under no small ulimit: these are left out.
+part_tsan() {
+  check "tsan build" env CC=gcc ./script/build Tsan
+  [ -e build-tsan/neap/core.so ] || return
+  # It wants its shadow where a kernel that shuffles addresses widely may have
+  # put something else: then setarch -R, which some containers forbid.
+  local fixed=()
+  ! setarch -R true 2>/dev/null || fixed=(setarch -R)
+  busted_run "spec/net (tsan)" env NEAP_BUILD=build-tsan \
+    NEAP_PRELOAD="$(gcc -print-file-name=libtsan.so)" \
+    TSAN_OPTIONS="exitcode=66:suppressions=$PWD/spec/support/tsan.supp" \
+    ${fixed[@]+"${fixed[@]}"} "${busted[@]}" --exclude-tags=signals,descriptors \
+    spec/net/worker_spec.lua spec/lifetime/remote_spec.lua
+}
+
+# Connections that come and go a million times, with exact counts at the end.
+part_soak() {
+  run_plain soak spec/lifetime/churn_spec.lua
+}
+
+# The process of the specs, and the servers that they start.
+run_valgrind() { # GROUP...
+  local group wrap="valgrind -q --error-exitcode=99 --leak-check=full"
+  wrap+=" --errors-for-leak-kinds=definite --trace-children=yes"
+  wrap+=" --trace-children-skip=*/sh,*/env,*/setpriv,*/python3,*/node"
+  for group in "$@"; do
+    case $group in
+      spec/net) # shellcheck disable=SC2046
+        busted_run "$group (valgrind)" env NEAP_WRAP="$wrap" \
+          "${busted[@]}" $(in_group "$group") ;;
+      *) # shellcheck disable=SC2046
+        busted_run "$group (valgrind)" ${wrap/--trace-children=yes/} \
+          "${busted[@]}" $(in_group "$group") ;;
+    esac
+  done
+}
+
+# spec/lifetime under valgrind.
+part_valgrind_lifetime() { run_valgrind spec/lifetime; }
+
+# spec/net under valgrind: the servers.
+part_valgrind_net() { run_valgrind spec/net; }
+
+# The other folders under valgrind.
+part_valgrind_rest() {
+  # shellcheck disable=SC2046
+  run_valgrind $(spec_groups "spec|spec/(browser|lifetime|net)")
+}
