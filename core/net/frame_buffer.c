@@ -5,7 +5,11 @@
 
 #include "proto/deflater.h"
 
-enum { SMALLEST = 64, KEPT = 256 };
+enum {
+  SMALLEST = 64,
+  LARGEST = SMALLEST << (NEAP_FRAME_SIZES - 1),
+  KEPT = 256
+};
 
 static uint32_t size_for(size_t len) {
   uint32_t size = 0;
@@ -14,7 +18,11 @@ static uint32_t size_for(size_t len) {
   return size;
 }
 
-/* A frame with room for len bytes, and one reference. */
+static size_t room_of(const neap_frame_buffer *host) {
+  return host->size < NEAP_FRAME_SIZES ? (size_t)SMALLEST << host->size : 0;
+}
+
+/* A frame with room for len bytes, which it uses, and one reference. */
 static neap_frame_buffer *take(neap_frame_pool *pool, size_t len) {
   uint32_t size = size_for(len);
   neap_frame_buffer *frame = size < NEAP_FRAME_SIZES ? pool->free[size] : NULL;
@@ -29,7 +37,38 @@ static neap_frame_buffer *take(neap_frame_pool *pool, size_t len) {
     frame->size = size;
   }
   atomic_init(&frame->references, 1);
+  frame->host = frame;
+  frame->bytes = frame->memory;
+  frame->used = len;
   return frame;
+}
+
+/* One whose len bytes stand in the memory of another. */
+static neap_frame_buffer *take_in(neap_frame_pool *pool,
+                                  neap_frame_buffer *host, size_t len) {
+  neap_frame_buffer *frame = take(pool, 0);
+  if (frame == NULL)
+    return NULL;
+  neap_frame_buffer_retain(host);
+  frame->host = host;
+  frame->bytes = host->memory + host->used;
+  host->used += len;
+  return frame;
+}
+
+/* Behind earlier, or where twice as many will have room. */
+static neap_frame_buffer *take_behind(neap_frame_pool *pool,
+                                      neap_frame_buffer *earlier, size_t len) {
+  neap_frame_buffer *host = earlier->host;
+  if (len <= room_of(host) - host->used && room_of(host))
+    return take_in(pool, host, len);
+  size_t room = room_of(host) * 2;
+  if (room < len * 2 || room > LARGEST)
+    return take(pool, len);
+  host = take(pool, room);
+  if (host)
+    host->used = len;
+  return host;
 }
 
 void neap_frame_pool_release(neap_frame_pool *pool) {
@@ -43,15 +82,17 @@ void neap_frame_pool_release(neap_frame_pool *pool) {
   }
 }
 
-neap_frame_buffer *neap_frame_buffer_new(neap_frame_pool *pool,
-                                         enum neap_opcode opcode,
-                                         const void *data, size_t len) {
+neap_frame_buffer *neap_frame_buffer_follow(neap_frame_pool *pool,
+                                            neap_frame_buffer *earlier,
+                                            enum neap_opcode opcode,
+                                            const void *data, size_t len) {
   neap_frame head = {.length = len, .opcode = (uint8_t)opcode, .fin = true};
   uint8_t bytes[NEAP_FRAME_HEAD_MAX];
   size_t size = neap_frame_write(&head, bytes);
   if (len > SIZE_MAX / 2)
     return NULL;
-  neap_frame_buffer *frame = take(pool, size + len);
+  neap_frame_buffer *frame =
+    earlier ? take_behind(pool, earlier, size + len) : take(pool, size + len);
   if (frame == NULL)
     return NULL;
   memcpy(frame->bytes, bytes, size);
@@ -60,6 +101,12 @@ neap_frame_buffer *neap_frame_buffer_new(neap_frame_pool *pool,
   frame->len = size + len;
   frame->payload = len;
   return frame;
+}
+
+neap_frame_buffer *neap_frame_buffer_new(neap_frame_pool *pool,
+                                         enum neap_opcode opcode,
+                                         const void *data, size_t len) {
+  return neap_frame_buffer_follow(pool, NULL, opcode, data, len);
 }
 
 neap_frame_buffer *neap_frame_buffer_copy(neap_frame_pool *pool,
@@ -110,6 +157,8 @@ void neap_frame_buffer_release(neap_frame_buffer *frame,
   if (atomic_fetch_sub_explicit(&frame->references, 1, memory_order_acq_rel) !=
       1)
     return;
+  if (frame->host != frame)
+    neap_frame_buffer_release(frame->host, pool);
   uint32_t size = frame->size;
   if (size == NEAP_FRAME_SIZES || pool->count[size] >= KEPT) {
     free(frame);

@@ -2,7 +2,9 @@
  *
  * Immutable once made, counted by reference, across threads too. Whoever
  * releases it last gives it to its own loop's pool, so that a publish allocates
- * nothing; the pool keeps a few of each size up to 2 KiB. */
+ * nothing; the pool keeps a few of each size up to 8 KiB. What is published to
+ * one topic in one turn stands in one piece of memory, behind one another, so
+ * that a queue holds it, and writes it, as one. */
 
 #ifndef NEAP_NET_FRAME_BUFFER_H
 #define NEAP_NET_FRAME_BUFFER_H
@@ -14,7 +16,7 @@
 #include "proto/deflate.h"
 #include "proto/frame.h"
 
-enum { NEAP_FRAME_SIZES = 6 }; /* 64 B to 2 KiB */
+enum { NEAP_FRAME_SIZES = 8 }; /* 64 B to 8 KiB */
 
 typedef struct neap_frame_buffer {
   struct neap_frame_buffer *next; /* in a pool */
@@ -22,7 +24,11 @@ typedef struct neap_frame_buffer {
   uint32_t size; /* which of the pool's; NEAP_FRAME_SIZES: too large to keep */
   size_t len;
   size_t payload; /* how much of len */
-  uint8_t bytes[];
+  uint8_t *bytes;
+  struct neap_frame_buffer
+    *host;     /* whose memory they stand in; often its own */
+  size_t used; /* of its own memory */
+  uint8_t memory[];
 } neap_frame_buffer;
 
 /* What one message costs a queue beside its bytes. */
@@ -40,6 +46,11 @@ void neap_frame_pool_release(neap_frame_pool *pool);
 neap_frame_buffer *neap_frame_buffer_new(neap_frame_pool *pool,
                                          enum neap_opcode opcode,
                                          const void *data, size_t len);
+/* The same behind an earlier frame that is alive, if its memory has room. */
+neap_frame_buffer *neap_frame_buffer_follow(neap_frame_pool *pool,
+                                            neap_frame_buffer *earlier,
+                                            enum neap_opcode opcode,
+                                            const void *data, size_t len);
 neap_frame_buffer *neap_frame_buffer_copy(neap_frame_pool *pool,
                                           const void *bytes, size_t len,
                                           size_t payload);

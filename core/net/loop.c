@@ -67,6 +67,7 @@ static void end_turn(neap_loop *loop) {
   neap_pipes_run(loop);
   if (loop->on_turn && loop->on_turn(loop->peer))
     loop->is_woken = true;
+  neap_topics_end_turn(loop->topics);
   neap_conn_flush_all(loop);
   neap_conn_bury_all(loop);
   if (!loop->is_woken)

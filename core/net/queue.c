@@ -108,14 +108,16 @@ int neap_queue_append(neap_queue *queue, neap_segment_pool *pool,
   return NEAP_OK;
 }
 
-static neap_segment *append_frame(neap_queue *queue, neap_segment_pool *pool,
-                                  neap_frame_buffer *frame) {
+/* Bytes of a frame, which keep owner's memory. */
+static neap_segment *append_shared(neap_queue *queue, neap_segment_pool *pool,
+                                   neap_frame_buffer *owner,
+                                   const neap_frame_buffer *frame) {
   neap_segment *segment = take(pool);
   if (segment == NULL)
     return NULL;
-  neap_frame_buffer_retain(frame);
+  neap_frame_buffer_retain(owner);
   neap_census_add(pool->census, NEAP_CLASS_FRAME_BUFFER, sizeof *segment);
-  segment->frame = frame;
+  segment->frame = owner;
   segment->data = frame->bytes;
   segment->len = frame->len;
   segment->key = 0;
@@ -124,14 +126,25 @@ static neap_segment *append_frame(neap_queue *queue, neap_segment_pool *pool,
   return segment;
 }
 
+/* The frame stands right behind what is queued last, in the same memory. */
+static bool goes_on(const neap_segment *last, const neap_frame_buffer *frame) {
+  return last && last->frame == frame->host && !last->is_message &&
+         last->data + last->len == frame->bytes;
+}
+
 int neap_queue_append_frame(neap_queue *queue, neap_segment_pool *pool,
                             neap_frame_buffer *frame) {
-  return append_frame(queue, pool, frame) ? NEAP_OK : NEAP_ENOMEM;
+  if (goes_on(queue->last, frame)) {
+    queue->last->len += frame->len;
+    queue->bytes += frame->len;
+    return NEAP_OK;
+  }
+  return append_shared(queue, pool, frame->host, frame) ? NEAP_OK : NEAP_ENOMEM;
 }
 
 int neap_queue_append_message(neap_queue *queue, neap_segment_pool *pool,
                               neap_frame_buffer *frame, uint64_t key) {
-  neap_segment *segment = append_frame(queue, pool, frame);
+  neap_segment *segment = append_shared(queue, pool, frame, frame);
   if (segment == NULL)
     return NEAP_ENOMEM;
   segment->is_message = true;

@@ -17,6 +17,8 @@ struct neap_topics {
   neap_frame_pool *frames;
   neap_topic_table table;
   neap_patterns patterns;
+  neap_frame_buffer *last; /* published in this turn, to the topic of */
+  uint64_t last_hash;
   neap_worker *worker; /* NULL: the only one */
   bool is_walked;
 };
@@ -34,7 +36,14 @@ neap_topics *neap_topics_new(neap_census *census, neap_frame_pool *frames) {
   return topics;
 }
 
+void neap_topics_end_turn(neap_topics *topics) {
+  if (topics->last)
+    neap_frame_buffer_release(topics->last, topics->frames);
+  topics->last = NULL;
+}
+
 void neap_topics_free(neap_topics *topics) {
+  neap_topics_end_turn(topics);
   neap_topic_table_release(&topics->table);
   neap_patterns_release(&topics->patterns);
   free(topics);
@@ -240,8 +249,9 @@ int neap_topic_publish(neap_topics *topics, const neap_publication *to,
                        enum neap_opcode opcode, const void *data, size_t len) {
   uint64_t hash = neap_hash(to->topic, to->topic_len);
   neap_publication keyed = *to;
+  neap_frame_buffer *earlier = topics->last_hash == hash ? topics->last : NULL;
   neap_frame_buffer *frame =
-    neap_frame_buffer_new(topics->frames, opcode, data, len);
+    neap_frame_buffer_follow(topics->frames, earlier, opcode, data, len);
   if (frame == NULL)
     return NEAP_ENOMEM;
   if (keyed.key == 0)
@@ -249,6 +259,8 @@ int neap_topic_publish(neap_topics *topics, const neap_publication *to,
   if (topics->worker)
     neap_worker_publish(topics->worker, &keyed, hash, frame);
   int reached = publish_here(topics, &keyed, hash, frame);
-  neap_frame_buffer_release(frame, topics->frames);
+  neap_topics_end_turn(topics);
+  topics->last = frame;
+  topics->last_hash = hash;
   return reached;
 }

@@ -25,6 +25,9 @@ neap_topics *neap_topics_new(neap_census *census,
                              struct neap_frame_pool *frames);
 void neap_topics_free(neap_topics *topics);
 
+/* What is published from here on stands by itself: the queues have left. */
+void neap_topics_end_turn(neap_topics *topics);
+
 /* 1 subscribed · 0 was already · NEAP_ECLOSED, NEAP_ENOMEM. A pattern has been
  * checked. */
 int neap_topic_subscribe(struct neap_conn *conn, const char *name, size_t len,
