@@ -132,6 +132,16 @@ describe("a request", function()
     end)
   end)
 
+  it("is counted closed with its answer, though the script keeps it", function()
+    life.run(function(world)
+      local kept
+      world.app:get("/", function(req) kept = req; return "x" end)
+      read_all(ask(world, "/"))
+      life.wait_until(function() return core.counts().request.live == 0 end)
+      assert.equal("GET", kept.method)
+    end)
+  end)
+
   it("is garbage when its handler has forgotten it", function()
     life.run(function(world)
       world.app:get("/", function(req)
