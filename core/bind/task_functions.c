@@ -101,14 +101,18 @@ static void tell(neap_task *task) {
   neap_task_wake(task, NEAP_ECANCELLED);
 }
 
-/* core.cancel(task): its wait, or its next one, is answered "cancelled". */
+/* core.cancel(task) -> whether it waits, and is told for the first time: its
+ * wait, or its next one, is answered "cancelled" */
 static int task_cancel(lua_State *L) {
   neap_task *task = check_task(L, 1);
-  if (task->state == NEAP_TASK_DONE || task->cancel != NEAP_CANCEL_NONE)
-    return 0;
-  task->cancel = NEAP_CANCEL_ASKED;
-  tell(task);
-  return 0;
+  bool is_first =
+    task->state != NEAP_TASK_DONE && task->cancel == NEAP_CANCEL_NONE;
+  lua_pushboolean(L, is_first && neap_task_is_waiting(task));
+  if (is_first) {
+    task->cancel = NEAP_CANCEL_ASKED;
+    tell(task);
+  }
+  return 1;
 }
 
 /* core.kill(task): closes its coroutine at the end of this turn. */

@@ -5,6 +5,7 @@
 
 local core = require "neap.core"
 local events = require "neap.events"
+local job = require "neap.job"
 local log = require "neap.log"
 local scope = require "neap.scope"
 local service = require "neap.service"
@@ -144,7 +145,7 @@ local function wait_for_workers(app)
 end
 
 local function run(app)
-  local began, conns = core.now(), all_conns()
+  local began, conns, cancelled = core.now(), all_conns(), job.cancelled
   attempt("ending idle connections", let_requests_go, app)
   attempt("telling connections", tell, app, conns)
   attempt("closing connections", close_in_batches, app, conns)
@@ -152,7 +153,6 @@ local function run(app)
   attempt("waiting for answers", wait_for_answers, app)
   local forced = attempt("dropping connections", drop_the_rest, conns) or 0
   attempt("closing listeners", close_listeners, app)
-  local cancelled = math.max(0, live "task" - 1)
   attempt("waiting for the connections' scopes", wait_for_scopes, conns)
   if not worker.is_other() then
     attempt("waiting for the other workers", wait_for_workers, app)
@@ -163,7 +163,7 @@ local function run(app)
   app.receipt = {
     closed = #conns - forced,
     forced = forced,
-    cancelled = cancelled,
+    cancelled = job.cancelled - cancelled,
     took = core.now() - began,
   }
   core.stop()

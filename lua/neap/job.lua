@@ -42,10 +42,20 @@ function job.settle_below(self, above)
   count(above, self.tasks)
 end
 
+-- A handler's scope is a connection's or a request's, or below one.
+local function is_for_peer(scope)
+  local at = scope
+  while at and not (at.of_conn or at.of_request) do at = at.above[1] end
+  return at ~= nil
+end
+
+--- How many handlers were told of their cancellation while they waited.
+job.cancelled = 0
+
 --- Tells a task of its cancellation.
 ---@param self table
 function job.cancel(self)
-  core.cancel(self.task)
+  if core.cancel(self.task) and is_for_peer(self.of) then job.cancelled = job.cancelled + 1 end
   shield.limit(self.task)
 end
 

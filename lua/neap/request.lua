@@ -90,7 +90,7 @@ local LAZY = {
   headers = function(env) return read_headers(env._req) end,
   cookies = function(env) return request.parse_cookies(env._req:header "cookie" or "") end,
   scope = function(env, parent)
-    local own = scope.new { label = "request", parent = parent }
+    local own = scope.new { label = "request", parent = parent, of_request = true }
     own.tags = rawget(env, "_tags")
     if rawget(env, "_is_over") then own:close() end
     return own

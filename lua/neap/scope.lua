@@ -39,6 +39,7 @@ local OPTION_NAMES = { "label", "timeout", "within" }
 local OPTIONS = {
   label = true, timeout = true, within = true,
   parent = true, on_error = true, cancel_timeout = true, aside = true, of_conn = true,
+  of_request = true,
 }
 
 local function check_options(given)
@@ -122,7 +123,8 @@ function scope.new(given)
     on_error = given.on_error,
     above = above, parent = parent, places = {}, tasks = 0,
     cancel_timeout = given.cancel_timeout or parent and parent.cancel_timeout or CANCEL_SECONDS,
-    of_conn = given.of_conn, token = scope.house and core.token("scope", given.label),
+    of_conn = given.of_conn, of_request = given.of_request,
+    token = scope.house and core.token("scope", given.label),
   }, scope_mt)
   for _, each in ipairs(above) do enter(self, each) end
   if given.timeout and is_open(self) then alarm.start(self, given.timeout, on_timeout) end
