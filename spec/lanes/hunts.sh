@@ -25,6 +25,11 @@ try_mutant() {
   printf '%-8s%s (%d s)\n' $word "$(tail -n 1 <<<"$said")" $((SECONDS - start))
 }
 
+# libFuzzer on each target of spec/fuzz, 3 seconds each, with --long 60.
+part_fuzz() {
+  check_each ./script/fuzz --seconds $((long ? 60 : 3))
+}
+
 # Which lines of the core ran, by layer, and the files with most that never did;
 # fails under a floor (95 % and, of proto/, 100 % are what we want).
 part_coverage() {

@@ -9,7 +9,7 @@ part_lint() {
 
 # clang-format, as .clang-format says.
 part_format() {
-  check "clang-format" sh -c 'clang-format --dry-run -Werror core/*/*.[ch]'
+  check "clang-format" sh -c 'clang-format --dry-run -Werror core/*/*.[ch] spec/*/*.[ch]'
 }
 
 compile_all() {

@@ -26,7 +26,7 @@ function llhttp.build()
   local program = os.tmpname()
   local command = {
     "env -u LD_PRELOAD cc -w -DLLHTTP_STRICT_MODE=1 -I", include, "-o", program,
-    "spec/support/llhttp_oracle.c",
+    "spec/support/llhttp_oracle.c", "spec/support/llhttp_record.c",
     sources .. "/llhttp.c", sources .. "/api.c", sources .. "/http.c",
   }
   assert(os.execute(table.concat(command, " ")), "llhttp_oracle.c does not build")
