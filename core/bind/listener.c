@@ -32,23 +32,57 @@ static enum neap_sharing sharing_field(lua_State *L) {
   return (enum neap_sharing)choice;
 }
 
-static int open_acceptor(lua_State *L, neap_acceptor **out, neap_loop *loop,
-                         neap_settings *settings, char *detail, size_t size) {
-  lua_getfield(L, 1, "path");
-  if (lua_isstring(L, -1))
-    return neap_acceptor_open_unix(out, loop, lua_tostring(L, -1), settings,
-                                   detail, size);
-  lua_getfield(L, 1, "fd");
-  if (lua_isinteger(L, -1))
-    return neap_acceptor_open_fd(out, loop, (int)lua_tointeger(L, -1), settings,
-                                 detail, size);
-  lua_getfield(L, 1, "host");
-  lua_getfield(L, 1, "port");
-  lua_Integer port = luaL_checkinteger(L, -1);
+static bool flag_field(lua_State *L, const char *name) {
+  lua_getfield(L, 1, name);
+  bool flag = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return flag;
+}
+
+/* Borrowed from the table; NULL: there is none. */
+static const char *text_field(lua_State *L, const char *name) {
+  lua_getfield(L, 1, name);
+  const char *text = lua_isstring(L, -1) ? lua_tostring(L, -1) : NULL;
+  lua_pop(L, 1);
+  return text;
+}
+
+static lua_Integer number_field(lua_State *L, const char *name,
+                                lua_Integer otherwise) {
+  lua_getfield(L, 1, name);
+  lua_Integer n = luaL_optinteger(L, -1, otherwise);
+  lua_pop(L, 1);
+  return n;
+}
+
+static int open_tcp(lua_State *L, neap_fault *fault) {
+  lua_Integer port = number_field(L, "port", -1);
+  const char *host = text_field(L, "host");
   luaL_argcheck(L, port >= 0 && port <= 65535, 1, "port is not 0 to 65535");
-  return neap_acceptor_open_tcp(out, loop, luaL_checkstring(L, -2),
-                                (uint16_t)port, sharing_field(L), settings,
-                                detail, size);
+  luaL_argcheck(L, host, 1, "there is no host");
+  return neap_endpoint_tcp(host, (uint16_t)port, flag_field(L, "v6only"),
+                           sharing_field(L), fault);
+}
+
+/* A bound descriptor, or a negative status. */
+static int open_endpoint(lua_State *L, neap_socket_mark *mark,
+                         neap_fault *fault) {
+  neap_socket_file file = {.path = text_field(L, "path"),
+                           .mode = (int)number_field(L, "mode", -1),
+                           .owner = text_field(L, "owner"),
+                           .group = text_field(L, "group")};
+  lua_Integer fd = number_field(L, "fd", -1);
+  if (file.path)
+    return neap_endpoint_unix(mark, &file, fault);
+  return fd >= 0 ? neap_endpoint_inherited((int)fd, fault) : open_tcp(L, fault);
+}
+
+static int open_acceptor(lua_State *L, neap_acceptor **out, neap_loop *loop,
+                         neap_settings *settings, neap_fault *fault) {
+  neap_socket_mark mark = {0};
+  int fd = open_endpoint(L, &mark, fault);
+  return fd < 0 ? fd
+                : neap_acceptor_open(out, loop, fd, &mark, settings, fault);
 }
 
 void neap_listener_set_handler(lua_State *L, neap_runtime *rt, uint32_t tag) {
@@ -58,8 +92,8 @@ void neap_listener_set_handler(lua_State *L, neap_runtime *rt, uint32_t tag) {
   lua_pop(L, 1);
 }
 
-/* core.listen{host=, port=, sharing= | path= | fd=, settings=, on_request=, tls=}
- * -> listener | nil, message, code */
+/* core.listen{host=, port=, v6only=, sharing= | path=, mode=, owner=, group= |
+ * fd=, settings=, on_request=, tls=} -> listener | nil, message, code */
 static int listen_new(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -77,12 +111,11 @@ static int listen_new(lua_State *L) {
   *box = (listener_box){.slot = LUA_NOREF};
   luaL_setmetatable(L, CLASS);
 
-  char detail[128] = "";
+  neap_fault fault = {""};
   neap_acceptor *acceptor;
-  int err =
-    open_acceptor(L, &acceptor, rt->loop, settings, detail, sizeof detail);
+  int err = open_acceptor(L, &acceptor, rt->loop, settings, &fault);
   if (err)
-    return neap_push_failure(L, err, detail);
+    return neap_push_failure(L, err, fault.text);
   box->acceptor = acceptor;
   acceptor->tag = ++rt->last_tag;
   acceptor->peer = box;

@@ -21,6 +21,7 @@
 #include "bind/secret.h"
 #include "bind/site.h"
 #include "bind/socket.h"
+#include "bind/supervisor.h"
 #include "bind/task.h"
 #include "bind/timer.h"
 #include "bind/tls.h"
@@ -52,6 +53,7 @@ int luaopen_neap_core(lua_State *L) {
   neap_bind_dial(L);
   neap_bind_pipe(L);
   neap_bind_secret(L);
+  neap_bind_supervisor(L);
   lua_newtable(L);
   neap_bind_codec(L);
   neap_bind_codec_http(L);

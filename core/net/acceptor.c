@@ -3,12 +3,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -117,30 +115,23 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
   }
 }
 
-static int from_errno(int error, char *detail, size_t size) {
-  snprintf(detail, size, "%s", strerror(error));
-  switch (error) {
-    case EADDRINUSE: return NEAP_EBUSY;
-    case EACCES:
-    case EPERM: return NEAP_EREFUSED;
-    case ENOMEM: return NEAP_ENOMEM;
-    default: return NEAP_EIO;
-  }
-}
-
-int neap_acceptor_open_fd(neap_acceptor **out, neap_loop *loop, int fd,
-                          neap_settings *settings, char *detail, size_t size) {
+int neap_acceptor_open(neap_acceptor **out, neap_loop *loop, int fd,
+                       neap_socket_mark *mark, neap_settings *settings,
+                       neap_fault *fault) {
   neap_acceptor *acceptor = calloc(1, sizeof *acceptor);
-  int error = 0;
   if (acceptor == NULL || listen(fd, BACKLOG) ||
       uv_poll_init(&loop->uv, &acceptor->poll, fd)) {
-    error = acceptor ? errno : ENOMEM;
+    int err = neap_fault_of(acceptor ? errno : ENOMEM, fault);
     free(acceptor);
+    if (mark)
+      neap_socket_mark_release(mark);
     close(fd);
-    return from_errno(error, detail, size);
+    return err;
   }
   acceptor->loop = loop;
   acceptor->fd = fd;
+  if (mark)
+    acceptor->mark = *mark;
   neap_descriptor_note(&loop->descriptors, fd);
   take_spare(acceptor);
   acceptor->settings = neap_settings_retain(settings);
@@ -155,95 +146,14 @@ int neap_acceptor_open_fd(neap_acceptor **out, neap_loop *loop, int fd,
   return NEAP_OK;
 }
 
-static int bind_to(const struct sockaddr *address, socklen_t len, bool shares,
-                   int *error) {
-  int on = 1;
-  int fd =
-    socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) {
-    *error = errno;
-    return -1;
-  }
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (shares)
-    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-  if (bind(fd, address, len) == 0)
-    return fd;
-  *error = errno;
-  close(fd);
-  return -1;
-}
-
-/* Binds twice where others are to follow: a socket that may be shared would be
- * let in beside another process's that may be shared too. */
-static int bind_as(const struct sockaddr *address, socklen_t len,
-                   enum neap_sharing sharing, int *error) {
-  if (sharing == NEAP_FIRST_OF_MANY) {
-    int probe = bind_to(address, len, false, error);
-    if (probe < 0)
-      return -1;
-    close(probe);
-  }
-  return bind_to(address, len, sharing != NEAP_ALONE, error);
-}
-
-int neap_acceptor_open_tcp(neap_acceptor **out, neap_loop *loop,
-                           const char *host, uint16_t port,
-                           enum neap_sharing sharing, neap_settings *settings,
-                           char *detail, size_t size) {
-  struct addrinfo *found;
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                           .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-  char service[8];
-  snprintf(service, sizeof service, "%u", port);
-  int err = getaddrinfo(host, service, &hints, &found);
-  if (err) {
-    snprintf(detail, size, "%s", gai_strerror(err));
-    return NEAP_EIO;
-  }
-  int error = 0;
-  int fd = bind_as(found->ai_addr, found->ai_addrlen, sharing, &error);
-  freeaddrinfo(found);
-  if (fd < 0)
-    return from_errno(error, detail, size);
-  return neap_acceptor_open_fd(out, loop, fd, settings, detail, size);
-}
-
-/* A path that nobody answers on is left over from a process that died. */
-static bool is_stale(const struct sockaddr_un *address) {
-  struct stat st;
-  if (lstat(address->sun_path, &st) || !S_ISSOCK(st.st_mode))
-    return false;
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    return false;
-  bool refused =
-    connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
-    errno == ECONNREFUSED;
-  close(fd);
-  return refused;
-}
-
-int neap_acceptor_open_unix(neap_acceptor **out, neap_loop *loop,
-                            const char *path, neap_settings *settings,
-                            char *detail, size_t size) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (strlen(path) >= sizeof address.sun_path) {
-    snprintf(detail, size, "the path is over %zu bytes",
-             sizeof address.sun_path - 1);
-    return NEAP_EIO;
-  }
-  memcpy(address.sun_path, path, strlen(path) + 1);
-  if (is_stale(&address))
-    unlink(path);
-  int error = 0;
-  int fd = bind_to((struct sockaddr *)&address, sizeof address, false, &error);
-  if (fd < 0)
-    return from_errno(error, detail, size);
-  int err = neap_acceptor_open_fd(out, loop, fd, settings, detail, size);
-  if (!err)
-    (*out)->path = strdup(path);
-  return err;
+static void write_path(const struct sockaddr_un *un, socklen_t len, char *dst,
+                       size_t size) {
+  size_t head = offsetof(struct sockaddr_un, sun_path);
+  size_t room = len > head ? len - head : 0;
+  if (room && un->sun_path[0] == '\0')
+    snprintf(dst, size, "@%.*s", (int)room - 1, un->sun_path + 1);
+  else
+    snprintf(dst, size, "%.*s", (int)room, un->sun_path);
 }
 
 int neap_acceptor_address(const neap_acceptor *acceptor, char *host,
@@ -261,8 +171,7 @@ int neap_acceptor_address(const neap_acceptor *acceptor, char *host,
     inet_ntop(AF_INET6, &in->sin6_addr, host, (socklen_t)size);
     *port = ntohs(in->sin6_port);
   } else {
-    const struct sockaddr_un *un = (const void *)&address;
-    snprintf(host, size, "%s", un->sun_path);
+    write_path((const void *)&address, len, host, size);
     *port = -1;
   }
   return NEAP_OK;
@@ -273,7 +182,6 @@ static void on_closed(uv_handle_t *handle) {
   neap_settings_release(acceptor->settings);
   if (acceptor->tls)
     neap_tls_context_release(acceptor->tls);
-  free(acceptor->path);
   free(acceptor);
 }
 
@@ -302,6 +210,5 @@ void neap_acceptor_close(neap_acceptor *acceptor) {
   uv_close((uv_handle_t *)&acceptor->poll, on_closed);
   neap_descriptor_close(&acceptor->loop->descriptors, acceptor->fd);
   neap_descriptor_close(&acceptor->loop->descriptors, acceptor->spare);
-  if (acceptor->path)
-    unlink(acceptor->path);
+  neap_socket_mark_release(&acceptor->mark);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "net/endpoint.h"
 #include "net/loop.h"
 #include "net/settings.h"
 #include "net/tls_context.h"
@@ -23,7 +24,7 @@ typedef struct neap_acceptor {
   neap_settings *settings;
   neap_tls_context *tls; /* NULL: in the clear */
   void *peer;            /* the binding's; NULL when it has let go */
-  char *path;            /* of a unix socket, to unlink */
+  neap_socket_mark mark; /* of a unix socket, to remove */
   uint32_t tag;          /* the binding's name for it */
   int fd;
   int spare;
@@ -31,25 +32,14 @@ typedef struct neap_acceptor {
   bool is_draining; /* what it accepts is served once */
 } neap_acceptor;
 
-/* One worker after the other listens on the same address. The first makes sure
- * that nobody else does, which sharing would not tell. */
-enum neap_sharing { NEAP_ALONE, NEAP_FIRST_OF_MANY, NEAP_ONE_OF_MANY };
-
-/* Each of these makes a listening acceptor or leaves nothing open. host is an
- * address or a name; NEAP_EBUSY when the port or path is taken. fd is taken
- * over, also on failure. detail (of size bytes) gets the system's own words. */
-int neap_acceptor_open_tcp(neap_acceptor **out, neap_loop *loop,
-                           const char *host, uint16_t port,
-                           enum neap_sharing sharing, neap_settings *settings,
-                           char *detail, size_t size);
-int neap_acceptor_open_unix(neap_acceptor **out, neap_loop *loop,
-                            const char *path, neap_settings *settings,
-                            char *detail, size_t size);
-int neap_acceptor_open_fd(neap_acceptor **out, neap_loop *loop, int fd,
-                          neap_settings *settings, char *detail, size_t size);
+/* Listens on a bound descriptor, which it takes over, also on failure. mark is
+ * taken too, or NULL. */
+int neap_acceptor_open(neap_acceptor **out, neap_loop *loop, int fd,
+                       neap_socket_mark *mark, neap_settings *settings,
+                       neap_fault *fault);
 
 /* The real address: host of size bytes and port; port -1 of a unix socket,
- * whose path is then in host. */
+ * whose path, or "@name", is then in host. */
 int neap_acceptor_address(const neap_acceptor *acceptor, char *host,
                           size_t size, int *port);
 

@@ -4,17 +4,35 @@
 #include <stdio.h>
 #include <string.h>
 
+/* IPv4 that comes through a socket for IPv6 is shown, and counted, as IPv4. */
+static void unmap(neap_address *address) {
+  static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+  if (address->family != AF_INET6 ||
+      memcmp(address->bytes, prefix, sizeof prefix) != 0)
+    return;
+  memmove(address->bytes, address->bytes + sizeof prefix, 4);
+  memset(address->bytes + 4, 0, sizeof prefix);
+  address->family = AF_INET;
+}
+
+void neap_address_set(neap_address *address, int family, const uint8_t *bytes,
+                      uint16_t port) {
+  *address = (neap_address){.family = (uint8_t)family, .port = port};
+  memcpy(address->bytes, bytes, family == AF_INET ? 4 : 16);
+  unmap(address);
+}
+
 void neap_address_read(neap_address *address,
                        const struct sockaddr_storage *from) {
   *address = (neap_address){.family = (uint8_t)from->ss_family};
   if (from->ss_family == AF_INET) {
     const struct sockaddr_in *in = (const void *)from;
-    memcpy(address->bytes, &in->sin_addr, 4);
-    address->port = ntohs(in->sin_port);
+    neap_address_set(address, AF_INET, (const uint8_t *)&in->sin_addr,
+                     ntohs(in->sin_port));
   } else if (from->ss_family == AF_INET6) {
     const struct sockaddr_in6 *in = (const void *)from;
-    memcpy(address->bytes, &in->sin6_addr, 16);
-    address->port = ntohs(in->sin6_port);
+    neap_address_set(address, AF_INET6, in->sin6_addr.s6_addr,
+                     ntohs(in->sin6_port));
   }
 }
 

@@ -17,6 +17,10 @@ typedef struct neap_address {
 void neap_address_read(neap_address *address,
                        const struct sockaddr_storage *from);
 
+/* The same of AF_INET (4 bytes) or AF_INET6 (16). */
+void neap_address_set(neap_address *address, int family, const uint8_t *bytes,
+                      uint16_t port);
+
 /* Reads a numeric address; false when the text is none. */
 bool neap_address_parse(neap_address *address, const char *text, uint16_t port);
 

@@ -6,6 +6,7 @@
 local address = require "neap.address"
 local census = require "neap.census"
 local core = require "neap.core"
+local handed = require "neap.handed"
 local json = require "neap.json"
 local origin = require "neap.origin"
 
@@ -61,6 +62,8 @@ function admin.listen(app, url, anywhere)
   local parsed, message = address.parse(url)
   if not parsed then return nil, message end
   if parsed.is_secure then return nil, ("--admin %s: it speaks http alone"):format(url) end
+  local is_there, missing = handed.resolve(parsed)
+  if not is_there then return nil, ("cannot listen on %s: %s"):format(url, missing) end
   local is_local = parsed.path or parsed.fd or origin.is_loopback(parsed.host)
   if not is_local and not anywhere then
     return nil, ("--admin %s: others could reach it; use a loopback address, or --admin-any")

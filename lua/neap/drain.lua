@@ -7,6 +7,7 @@ local core = require "neap.core"
 local events = require "neap.events"
 local job = require "neap.job"
 local log = require "neap.log"
+local notify = require "neap.notify"
 local scope = require "neap.scope"
 local service = require "neap.service"
 local task = require "neap.task"
@@ -181,6 +182,7 @@ function drain.begin(app, seconds)
     return false
   end
   app.draining, app.deadline = true, deadline
+  notify.stopping(("stopping: %d connections, %g s at most"):format(live "conn", seconds))
   scope.house:spawn(run, app)
   return true
 end

@@ -4,8 +4,10 @@ local address = require "neap.address"
 local admin = require "neap.admin"
 local core = require "neap.core"
 local drain = require "neap.drain"
+local handed = require "neap.handed"
 local leaks = require "neap.leaks"
 local log = require "neap.log"
+local notify = require "neap.notify"
 local origin = require "neap.origin"
 local scope = require "neap.scope"
 local service = require "neap.service"
@@ -63,6 +65,8 @@ local function open(app, url, given, socket)
   end
   local on_request
   worker.use(socket, parsed)
+  local is_there, missing = handed.resolve(parsed)
+  if not is_there then return nil, ("cannot listen on %s: %s"):format(url, missing), "io" end
   parsed.settings = app.settings
   parsed.on_request = function(req) return on_request(req) end
   local listener, failure, code = core.listen(parsed)
@@ -71,6 +75,7 @@ local function open(app, url, given, socket)
     return nil, ("cannot listen on %s: %s"):format(url, failure), code
   end
   listener:hold()
+  worker.note(listener, parsed)
   local host = listener:address()
   on_request = app.make_handler(hosts_for(app, parsed, host))
   table.insert(app.listeners, listener)
@@ -116,8 +121,10 @@ end
 
 local function announce(listener, what, is_secure)
   local host, port = listener:address()
-  io.stdout:write("neap: ", what, " on ", address.format(host, port, is_secure), "\n")
+  local url = address.format(host, port, is_secure)
+  io.stdout:write("neap: ", what, " on ", url, "\n")
   io.stdout:flush()
+  return url
 end
 
 local function complain(app, message)
@@ -160,8 +167,10 @@ end
 local function on_signal(app, seconds)
   return function(name) -- a second one ends the process in the core
     if name == "hup" then
+      notify.reloading()
       worker.tell_others "reload"
       tls.reload(app)
+      notify.ready(app.status)
       return
     end
     local is_typed = name == "int" and is_foreground()
@@ -192,10 +201,13 @@ local function begin(app, own)
   if ok then ok, message, code = worker.start(app.listeners, serve.command.argv) end
   if ok then
     accept_on_all(app)
-    for _, listener in ipairs(app.listeners) do
-      announce(listener, "listening", app.secured[listener])
+    local urls = {}
+    for i, listener in ipairs(app.listeners) do
+      urls[i] = announce(listener, "listening", app.secured[listener])
     end
     if own then announce(own, "admin") end
+    app.status = "listening on " .. table.concat(urls, ", ")
+    notify.ready(app.status)
   elseif code ~= "draining" then
     serve.say(message)
     app.has_failed = true
@@ -221,7 +233,9 @@ local function turn(app, begin_with, own)
   core.watch_signals(true, app.settled["timeouts.cancel"], app.settled["timeouts.turn"])
   app.is_starting = true
   scope.house:spawn(begin_with, app, own)
+  notify.watch(app)
   core.run()
+  notify.close()
   if own then own:close() end
   core.watch_signals(false)
   if app.has_failed then return nil end
@@ -304,6 +318,7 @@ local function open_all(app, how)
 end
 
 local function lead(app, how)
+  notify.open()
   local opened, own = open_all(app, how)
   if not opened then return give_up(app) end
   local seconds = serve.command.drain or how.drain or app.settled["timeouts.drain"]

@@ -104,10 +104,19 @@ function worker.make(count)
   guard_locale()
 end
 
+local is_inherited = setmetatable({}, { __mode = "k" })
+
+--- Notes how a listener was opened: one that was handed over can't be opened again.
+---@param listener userdata
+---@param parsed table what core.listen took
+function worker.note(listener, parsed)
+  is_inherited[listener] = parsed.fd ~= nil
+end
+
 -- How another worker gets the same socket: its address, or a descriptor.
 local function socket_for(listener)
   local host, port = listener:address()
-  if port then return ("tcp %s %d"):format(host, port) end
+  if port and not is_inherited[listener] then return ("tcp %s %d"):format(host, port) end
   return ("fd %d"):format(assert(listener:dup()))
 end
 
