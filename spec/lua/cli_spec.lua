@@ -51,7 +51,7 @@ describe("the command line", function()
     ["--key needs --cert FILE beside it"] = "a.lua --key x.key",
     ["--key b.key: there is no --cert for it"] = "a.lua --cert a.pem --key a.key --key b.key",
     ["--backplane is not available in this version"] = "a.lua --backplane=x",
-    ["8080: write http://HOST:PORT, https://HOST:PORT, unix:/PATH or fd:NUMBER"]
+    ["8080: write http://HOST:PORT, https://HOST:PORT, unix:/PATH, fd:NUMBER or fd:NAME"]
       = "a.lua -l 8080",
   } do
     it(("answers %q with: %s"):format(words, wanted), function()
