@@ -92,8 +92,8 @@ static void push_count(lua_State *L, const neap_count *count, uint64_t now) {
 }
 
 /* core.counts([of_process]) -> {class = {opened=, closed=, live=, peak=, bytes=,
- * oldest=}}, messages dropped, connections abandoned, and shed; of this worker,
- * or of all together */
+ * oldest=}}, messages dropped, connections abandoned, shed and refused; of this
+ * worker, or of all together */
 static int counts(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
   neap_counts counts;
@@ -109,7 +109,8 @@ static int counts(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)counts.dropped);
   lua_pushinteger(L, (lua_Integer)counts.abandoned);
   lua_pushinteger(L, (lua_Integer)counts.shed);
-  return 4;
+  lua_pushinteger(L, (lua_Integer)counts.refused);
+  return 5;
 }
 
 static void count_under(lua_State *L, uint32_t name) {

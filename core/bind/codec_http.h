@@ -12,4 +12,7 @@ void neap_bind_codec_http(lua_State *L);
 /* codec.body, in codec_body.c. */
 void neap_bind_codec_body(lua_State *L);
 
+/* The part of it in codec_proxy.c: what a proxy says of its client. */
+void neap_bind_codec_proxy(lua_State *L);
+
 #endif

@@ -93,7 +93,8 @@ void neap_listener_set_handler(lua_State *L, neap_runtime *rt, uint32_t tag) {
 }
 
 /* core.listen{host=, port=, v6only=, sharing= | path=, mode=, owner=, group= |
- * fd=, settings=, on_request=, tls=} -> listener | nil, message, code */
+ * fd=, settings=, on_request=, tls=, proxy=}
+ * -> listener | nil, message, code */
 static int listen_new(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -118,6 +119,7 @@ static int listen_new(lua_State *L) {
     return neap_push_failure(L, err, fault.text);
   box->acceptor = acceptor;
   acceptor->tag = ++rt->last_tag;
+  acceptor->is_proxied = flag_field(L, "proxy");
   acceptor->peer = box;
   if (tls)
     neap_acceptor_secure(acceptor, tls);

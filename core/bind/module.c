@@ -58,6 +58,7 @@ int luaopen_neap_core(lua_State *L) {
   neap_bind_codec(L);
   neap_bind_codec_http(L);
   neap_bind_codec_body(L);
+  neap_bind_codec_proxy(L);
   lua_setfield(L, -2, "codec");
   return 1;
 }

@@ -73,6 +73,11 @@ static size_t size_field(lua_State *L, const char *name) {
   return n > 0 ? (size_t)n : 0;
 }
 
+static uint32_t count_field(lua_State *L, const char *name) {
+  size_t n = size_field(L, name);
+  return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
 static uint64_t time_field(lua_State *L, const char *name) {
   lua_getfield(L, 1, name);
   lua_Number n = luaL_optnumber(L, -1, 0);
@@ -125,6 +130,8 @@ static int settings_new(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   neap_settings values = {
     .connections = size_field(L, "connections"),
+    .per_ip = count_field(L, "per_ip"),
+    .handshakes = count_field(L, "handshakes"),
     .header = size_field(L, "header"),
     .message = size_field(L, "message"),
     .queue = size_field(L, "queue"),
@@ -136,6 +143,9 @@ static int settings_new(lua_State *L) {
     .close = time_field(L, "close"),
     .keepalive = time_field(L, "keepalive"),
     .body = time_field(L, "body"),
+    .messages_per_second = size_field(L, "messages_per_second"),
+    .bytes_per_second = size_field(L, "bytes_per_second"),
+    .burst = time_field(L, "burst"),
     .overflow = overflow_field(L),
     .deflates = flag_field(L, "deflate"),
   };

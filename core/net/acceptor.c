@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "net/admission.h"
-#include "net/conn.h"
+#include "net/conn_internal.h"
 #include "proto/status.h"
 
 /* BATCH: a storm of connections must not starve those that are open. */
@@ -58,38 +58,41 @@ static bool is_passing(int error) {
          error == EPERM;
 }
 
-/* The process is full: whoever speaks plain HTTP is told. */
-static void turn_away(neap_acceptor *acceptor, int fd) {
-  static const char answer[] =
-    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
-    "Content-Length: 0\r\nConnection: close\r\n\r\n";
-  acceptor->loop->shed++;
-  if (acceptor->tls == NULL)
-    send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-  shutdown(fd, SHUT_WR);
-  close(fd);
+/* Below what is decided here: TLS, and the first byte of HTTP. */
+static void start_with(neap_acceptor *acceptor, neap_conn *conn) {
+  conn->http.is_last = acceptor->is_draining;
+  if (acceptor->tls && neap_conn_secure(conn, acceptor->tls, NULL))
+    neap_conn_terminate(conn);
+  else if (acceptor->is_proxied)
+    neap_conn_expect_proxy(conn);
+}
+
+static bool may_enter(neap_acceptor *acceptor) {
+  const neap_settings *settings = acceptor->settings;
+  uint64_t now = neap_loop_now(acceptor->loop);
+  return neap_pace_take(&acceptor->pace, settings->handshakes, now) &&
+         (settings->connections == 0 ||
+          neap_admission_enter(settings->connections));
 }
 
 static void greet(neap_acceptor *acceptor, int fd,
                   const struct sockaddr_storage *from) {
+  bool is_in = may_enter(acceptor);
+  bool counts = is_in && acceptor->settings->connections > 0;
   neap_address address;
   neap_conn *conn;
-  size_t limit = acceptor->settings->connections;
-  if (limit && !neap_admission_enter(limit)) {
-    turn_away(acceptor, fd);
-    return;
-  }
   neap_address_read(&address, from);
   if (neap_conn_new(&conn, acceptor->loop, fd, acceptor->settings,
                     acceptor->tag, &address)) {
-    if (limit)
+    if (counts)
       neap_admission_leave();
     return;
   }
-  conn->is_admitted = limit > 0;
-  conn->http.is_last = acceptor->is_draining;
-  if (acceptor->tls && neap_conn_secure(conn, acceptor->tls, NULL))
-    neap_conn_terminate(conn);
+  conn->is_admitted = counts;
+  if (is_in && (acceptor->is_proxied || neap_conn_count_address(conn)))
+    start_with(acceptor, conn);
+  else
+    neap_conn_refuse(conn, acceptor->tls == NULL);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events) {

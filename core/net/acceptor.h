@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "net/admission.h"
 #include "net/endpoint.h"
 #include "net/loop.h"
 #include "net/settings.h"
@@ -25,9 +26,11 @@ typedef struct neap_acceptor {
   neap_tls_context *tls; /* NULL: in the clear */
   void *peer;            /* the binding's; NULL when it has let go */
   neap_socket_mark mark; /* of a unix socket, to remove */
-  uint32_t tag;          /* the binding's name for it */
+  neap_pace pace;
+  uint32_t tag; /* the binding's name for it */
   int fd;
   int spare;
+  bool is_proxied; /* a proxy says first whom it speaks for */
   bool is_closing;
   bool is_draining; /* what it accepts is served once */
 } neap_acceptor;

@@ -59,6 +59,7 @@ static bool is_waiting_open(const neap_conn *conn) {
 static bool needs_deadline(const neap_conn *conn) {
   switch ((enum neap_conn_state)conn->state) {
     case NEAP_CONN_CONNECT:
+    case NEAP_CONN_PROXY:
     case NEAP_CONN_TLS:
     case NEAP_CONN_HEAD: return conn->settings->handshake > 0;
     case NEAP_CONN_ANSWER:

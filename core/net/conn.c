@@ -7,9 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/admission.h"
 #include "net/context.h"
 #include "net/http_internal.h"
+#include "net/meter.h"
 #include "net/topic.h"
 #include "proto/close_code.h"
 #include "proto/handshake.h"
@@ -123,6 +123,10 @@ int neap_conn_open(neap_conn *conn, enum neap_role role, neap_mask_source *mask,
   conn->state = NEAP_CONN_OPEN;
   int err = open_session(conn, role, mask, deflate);
   neap_census_add(&conn->loop->census, NEAP_CLASS_CONN, sizeof *conn);
+  if (neap_settings_meters(conn->settings)) {
+    conn->meter = neap_meter_new(conn->settings, neap_loop_now(conn->loop));
+    err = conn->meter ? err : NEAP_ENOMEM;
+  }
   neap_deadline_disarm(&conn->deadline);
   neap_conn_arm_open(conn);
   neap_conn_update_interest(conn);
@@ -276,6 +280,7 @@ void neap_conn_finish(neap_conn *conn) {
 static void free_conn(neap_conn *conn) {
   neap_settings_release(conn->settings);
   free(conn->reason);
+  free(conn->meter);
   free(conn);
 }
 
@@ -332,9 +337,8 @@ void neap_conn_release(neap_conn *conn) {
   neap_queue_clear(&conn->queue, &conn->loop->segments);
   release_session(conn);
   neap_trim_note(conn->loop);
-  if (conn->is_admitted)
-    neap_admission_leave();
   neap_conn_ids_remove(&conn->loop->conn_ids, conn);
+  neap_conn_leave(conn);
   neap_census_close(&conn->loop->census, &conn->born);
   neap_transport_close(&conn->transport);
   neap_list_append(&conn->loop->dead, &conn->dirty);

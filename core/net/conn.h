@@ -26,6 +26,7 @@ typedef struct neap_conn neap_conn;
 
 enum neap_conn_state {
   NEAP_CONN_CONNECT,  /* client: nothing is sent yet */
+  NEAP_CONN_PROXY,    /* a proxy is to say whom it speaks for */
   NEAP_CONN_TLS,      /* the TLS handshake, below what follows */
   NEAP_CONN_HEAD,     /* the head of a request, or answer, is being read */
   NEAP_CONN_ANSWER,   /* the binding decides; of the body, what it asks for */
@@ -116,7 +117,8 @@ struct neap_conn {
   neap_queue queue;
   neap_link dirty; /* of the loop; when CLOSED, in its list of the dead */
   struct neap_subscriptions *subscriptions; /* NULL: none */
-  neap_deadline deadline; /* handshake, ping and pong, close, shutdown */
+  struct neap_meter *meter; /* of what the peer sends; NULL: not limited */
+  neap_deadline deadline;   /* handshake, ping and pong, close, shutdown */
   neap_deadline idle;
   neap_deadline write;
   uint64_t sent;
@@ -146,6 +148,8 @@ struct neap_conn {
   bool is_pinged;      /* a ping is out, and nothing was heard since */
   bool is_eof;         /* the peer has closed its end */
   bool is_clean;       /* Close frames went both ways */
+  bool is_numbered;    /* counted among those of its address */
+  bool is_refused;     /* it lingers only to have read why */
 };
 
 /* Takes over an accepted descriptor, also when it fails. tag names the

@@ -29,6 +29,18 @@ int neap_conn_open(neap_conn *conn, enum neap_role role, neap_mask_source *mask,
 void neap_conn_connected(neap_conn *conn);
 void neap_conn_send_request(neap_conn *conn);
 
+/* conn_proxy.c: before all else the peer says whom it speaks for. */
+void neap_conn_expect_proxy(neap_conn *conn);
+void neap_conn_read_proxy(neap_conn *conn);
+
+/* conn_admit.c */
+/* Counts it among those of its address; false: there are too many. */
+bool neap_conn_count_address(neap_conn *conn);
+/* There are too many: says so, where the peer can read it, and ends. */
+void neap_conn_refuse(neap_conn *conn, bool in_the_clear);
+/* Gives back, once, what it was counted for. */
+void neap_conn_leave(neap_conn *conn);
+
 /* conn_tls.c: the socket is ready to go on with the TLS handshake. */
 void neap_conn_handshake(neap_conn *conn);
 

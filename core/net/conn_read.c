@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "net/http_internal.h"
+#include "net/meter.h"
+#include "proto/close_code.h"
 #include "proto/status.h"
 
 /* Re-arming at each byte would cost more than the byte: a deadline may act
@@ -39,6 +41,7 @@ static bool reads(const neap_conn *conn) {
   switch (conn->state) {
     case NEAP_CONN_HEAD: return !conn->is_backlogged && !conn->is_resumed;
     case NEAP_CONN_ANSWER: return conn->http.wants_body;
+    case NEAP_CONN_PROXY:
     case NEAP_CONN_TLS:
     case NEAP_CONN_DISCARD:
     case NEAP_CONN_SHUTDOWN: return true;
@@ -83,6 +86,10 @@ void neap_conn_on_ready(neap_conn *conn, int ready) {
     neap_conn_abort(conn, NEAP_CAUSE_EOF, NEAP_BY_NET);
     return;
   }
+  if (conn->state == NEAP_CONN_PROXY) {
+    neap_conn_read_proxy(conn);
+    return;
+  }
   if (conn->state == NEAP_CONN_TLS) {
     neap_conn_handshake(conn);
     return;
@@ -118,17 +125,33 @@ static void on_ping(neap_conn *conn) {
                     "pings without reading", 21);
 }
 
+/* Charges the peer for what it has sent; false: it was too much, and that is the
+ * end. */
+static bool is_within_rate(neap_conn *conn, size_t messages, size_t bytes) {
+  static const char reason[] = "too much in a short time";
+  if (conn->meter == NULL || conn->state != NEAP_CONN_OPEN ||
+      neap_meter_take(conn->meter, conn->settings, neap_loop_now(conn->loop),
+                      conn->loop->stall, messages, bytes))
+    return true;
+  neap_conn_close(conn, NEAP_CAUSE_RATE, NEAP_BY_LOCAL, NEAP_CLOSE_POLICY,
+                  reason, sizeof reason - 1);
+  return false;
+}
+
 /* Serves a control frame; true for a message that the binding takes. */
 static bool is_for_binding(neap_conn *conn, const neap_event *event) {
   switch (event->opcode) {
     case NEAP_OP_CLOSE: on_close_frame(conn, event); return false;
-    case NEAP_OP_PING: on_ping(conn); return false;
+    case NEAP_OP_PING:
+      if (is_within_rate(conn, 1, 0))
+        on_ping(conn);
+      return false;
     case NEAP_OP_PONG:
-      if (conn->peer)
+      if (is_within_rate(conn, 1, 0) && conn->peer)
         conn->loop->events->pong(conn, event);
       return false;
     default:
-      if (conn->state != NEAP_CONN_OPEN)
+      if (conn->state != NEAP_CONN_OPEN || !is_within_rate(conn, 1, 0))
         return false;
       conn->received++;
       touch_idle(conn);
@@ -184,6 +207,8 @@ void neap_conn_pause(neap_conn *conn) {
   if (conn->is_paused || conn->state != NEAP_CONN_OPEN)
     return;
   conn->is_paused = true;
+  if (conn->meter)
+    neap_meter_pause(conn->meter, neap_loop_now(conn->loop));
   neap_deadline_disarm(&conn->deadline);
   neap_deadline_disarm(&conn->idle);
   neap_conn_update_interest(conn);
@@ -193,6 +218,8 @@ void neap_conn_resume(neap_conn *conn) {
   if (!conn->is_paused)
     return;
   conn->is_paused = false;
+  if (conn->meter)
+    neap_meter_resume(conn->meter, neap_loop_now(conn->loop));
   if (conn->state == NEAP_CONN_OPEN)
     neap_conn_arm_open(conn);
   if (conn->is_reading)
@@ -230,6 +257,7 @@ static void take_bytes(neap_conn *conn, uint8_t *bytes, size_t len) {
   } else if (conn->is_websocket && conn->state <= NEAP_CONN_CLOSING) {
     if (conn->state == NEAP_CONN_OPEN)
       touch(conn);
+    is_within_rate(conn, 0, len);
     neap_session_feed(&conn->session, bytes, len);
     take_messages(conn);
   }

@@ -84,6 +84,7 @@ static void end_turn(neap_loop *loop) {
 static void on_prepare(uv_prepare_t *uv) {
   neap_loop *loop = uv->data;
   end_turn(loop);
+  loop->stall = uv_now(&loop->uv) - loop->woken_at;
   if (loop->worker)
     neap_worker_count(loop->worker);
   atomic_store_explicit(&loop->is_polling, true, memory_order_relaxed);
@@ -100,6 +101,7 @@ static bool is_poll_over(neap_loop *loop) {
 
 static void on_check(uv_check_t *uv) {
   neap_loop *loop = uv->data;
+  loop->woken_at = uv_now(&loop->uv);
   atomic_store_explicit(&loop->is_polling, false, memory_order_relaxed);
   atomic_fetch_add_explicit(&loop->turns, 1, memory_order_relaxed);
   if (loop->clock_is_suspecting && is_poll_over(loop)) {

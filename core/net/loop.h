@@ -41,7 +41,9 @@ typedef struct neap_loop {
   bool is_woken;
   uv_timer_t clock; /* for timers and deadlines together */
   uint64_t clock_at;
-  uint64_t skew; /* milliseconds that a test has put the clock forward */
+  uint64_t skew;     /* milliseconds that a test has put the clock forward */
+  uint64_t woken_at; /* uv_now, when the last poll returned */
+  uint64_t stall;    /* milliseconds of the last turn, without a poll */
   bool clock_is_suspecting; /* the poll between suspicion and expiry */
   size_t suspecting_turns;  /* that it has taken so far */
 
@@ -78,6 +80,8 @@ typedef struct neap_loop {
   uint64_t last_conn_id;
   uint64_t conn_id_step;
   uint64_t shed;      /* connections refused for want of descriptors */
+  uint64_t refused;   /* over a limit, or without a valid PROXY header */
+  uint32_t lingering; /* refused, and not gone yet */
   uint64_t abandoned; /* what the collector had to close */
   uint64_t dropped;   /* messages that full queues did not take, or gave up */
   bool is_stopping;

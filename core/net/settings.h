@@ -30,8 +30,10 @@ typedef struct neap_deflate_settings {
 
 typedef struct neap_settings {
   size_t references;
-  size_t connections; /* of the process; 0 = any, and not counted */
-  size_t header;      /* bytes */
+  size_t connections;  /* of the process; 0 = any, and not counted */
+  uint32_t per_ip;     /* of one address; 0 = any */
+  uint32_t handshakes; /* in one second, of this listener; 0 = any */
+  size_t header;       /* bytes */
   size_t message;
   size_t queue;
   uint64_t handshake; /* milliseconds; 0 = off */
@@ -40,8 +42,11 @@ typedef struct neap_settings {
   uint64_t idle;
   uint64_t write;
   uint64_t close;
-  uint64_t keepalive; /* between two requests; 0: each is the last */
-  uint64_t body;      /* no progress in the body of a request */
+  uint64_t keepalive;           /* between two requests; 0: each is the last */
+  uint64_t body;                /* no progress in the body of a request */
+  uint64_t messages_per_second; /* 0 = any number */
+  uint64_t bytes_per_second;
+  uint64_t burst; /* milliseconds' worth of these that may come at once */
   enum neap_overflow overflow;
   bool deflates;
   neap_deflate_settings deflate;

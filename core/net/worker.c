@@ -258,6 +258,7 @@ static void count_loop(neap_counts *out, const neap_loop *loop) {
   out->dropped = loop->dropped;
   out->abandoned = loop->abandoned;
   out->shed = loop->shed;
+  out->refused = loop->refused;
 }
 
 void neap_worker_hand_over(neap_worker *worker) {
@@ -298,6 +299,7 @@ static void add_counts(neap_counts *sum, const neap_counts *more) {
   sum->dropped += more->dropped;
   sum->abandoned += more->abandoned;
   sum->shed += more->shed;
+  sum->refused += more->refused;
 }
 
 void neap_worker_sum(neap_counts *out, const neap_loop *loop, bool of_process) {

@@ -35,7 +35,7 @@ typedef struct neap_count {
 
 typedef struct neap_counts {
   neap_count classes[NEAP_CLASS_COUNT];
-  uint64_t dropped, abandoned, shed;
+  uint64_t dropped, abandoned, shed, refused;
 } neap_counts;
 
 typedef struct neap_worker {

@@ -28,7 +28,7 @@ local PAGES = {
   ["/census"] = function()
     local now = census()
     return 200, JSON, json.encode { classes = now.classes, dropped = now.dropped,
-      abandoned = now.abandoned, shed = now.shed }
+      abandoned = now.abandoned, shed = now.shed, refused = now.refused }
   end,
 }
 

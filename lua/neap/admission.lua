@@ -25,4 +25,11 @@ function admission.clamp(settled, asked)
   settled["limits.connections"] = most
 end
 
+--- Gives a worker its share of what the process takes in a second.
+---@param settled table<string, any> the app's options
+function admission.share(settled)
+  local _, count = core.worker()
+  settled["limits.handshakes"] = math.ceil(settled["limits.handshakes"] / count)
+end
+
 return admission

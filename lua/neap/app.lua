@@ -350,6 +350,7 @@ local function compile(self)
   local set = serve.command.set or {}
   admission.clamp(self.settled,
     set["limits.connections"] or self.options["limits.connections"])
+  admission.share(self.settled)
   self.settings = settings_for(self.settled)
   self.make_handler = pipeline.compile(self, laid, core)
 end

@@ -21,18 +21,19 @@ local result_mt = { __index = function(result, class) return rawget(result, "cla
 ---@param how table|nil {collect = true} runs a full garbage collection first
 ---@return table result {classes = {conn = {opened, closed, live, peak, bytes, oldest, sites}},
 ---dropped = messages that slow readers never got, abandoned = what the collector had to close,
----shed = connections refused for want of descriptors}
+---shed = connections refused for want of descriptors, refused = those over a limit, or without
+---the PROXY header that was asked for}
 function census.take(how)
   if how ~= nil then site.options(how, OPTIONS, "neap.census") end
   if how and how.collect then
     collectgarbage()
     collectgarbage()
   end
-  local classes, dropped, abandoned, shed = core.counts(true)
+  local classes, dropped, abandoned, shed, refused = core.counts(true)
   for _, class in ipairs(SITED) do classes[class].sites = core.born(class) end
   classes.scope.labels = core.born("scope", true)
   return setmetatable({ classes = classes, dropped = dropped, abandoned = abandoned,
-    shed = shed }, result_mt)
+    shed = shed, refused = refused }, result_mt)
 end
 
 -- A connection that a route serves was made by no line, but by "ws /feed".

@@ -85,7 +85,8 @@ describe("options", function()
 
   it("are given to the core by its names", function()
     assert.same({
-      connections = 100000, header = 8192, message = 1048576, queue = 1048576,
+      per_ip = 0, handshakes = 0, messages_per_second = 0, bytes_per_second = 0,
+      burst = 2, connections = 100000, header = 8192, message = 1048576, queue = 1048576,
       handshake = 10, ping = 20,
       pong = 10, idle = 0, write = 30, close = 5, keepalive = 75, body = 20, overflow = "close",
       deflate = true, takeover = false, window = 15, min = 512, level = 1, context = 0,

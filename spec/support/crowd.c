@@ -64,12 +64,16 @@ static void close_all(bool by_reset) {
   count = 0;
 }
 
+/* Whatever the server has said before is read away. */
 static int count_dead(void) {
   int dead = 0;
-  char byte;
+  char bytes[512];
   for (int i = 0; i < count; i++) {
-    ssize_t n = recv(sockets[i], &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    dead += n == 0 || (n < 0 && errno != EAGAIN);
+    ssize_t n;
+    do
+      n = recv(sockets[i], bytes, sizeof bytes, MSG_DONTWAIT);
+    while (n > 0);
+    dead += n == 0 || errno != EAGAIN;
   }
   return dead;
 }
