@@ -5,22 +5,15 @@
 local json = require "dkjson"
 local socket = require "socket"
 
+local modes = dofile "bench/modes.lua"
+
 local BUILD = "build/bench/"
 local FIRST_PORT = 19001
 
--- name, what a cell counts, the load's words
-local MODES = {
-  { "echo 20 B, depth 1", "msg", "echo -n 64 -s 20 -d 1" },
-  { "echo 20 B, depth 16", "msg", "echo -n 64 -s 20 -d 16" },
-  { "echo 1 KiB, depth 4", "msg", "echo -n 64 -s 1024 -d 4" },
-  { "echo 64 KiB, depth 2", "msg", "echo -n 16 -s 65536 -d 2" },
-  { "echo 1 MiB, depth 1", "msg", "echo -n 4 -s 1048576 -d 1" },
-  { "fan-out 1 to 1000, 100 B", "msg",
-    "fanout -n 1000 -s 100 -d 1 --path /feed --pub-path /publish" },
-  { "fan-out, 16 in flight", "msg",
-    "fanout -n 1000 -s 100 -d 16 --path /feed --pub-path /publish" },
-  { "connect, 1 message, close", "conn", "churn -n 32 -s 20" },
-  { "idle, bytes of a connection", "byte", "idle -n 5000 --hold 2" },
+-- As Debian installs them.
+local PACKAGED = {
+  { "ws", "env NODE_PATH=/usr/share/nodejs:/usr/lib/nodejs node bench/peers/ws.js" },
+  { "python-websockets", "/usr/bin/python3 bench/peers/python_websockets.py" },
 }
 
 local USAGE = [[
@@ -29,12 +22,37 @@ usage: bench [options]
   --runs N               runs of each cell, of which the median counts (3)
   --mode TEXT            only modes whose name holds TEXT; may be repeated
   --no-floors            leave the raw echoes out
-  --peer NAME=COMMAND PORT   measure another server too; may be repeated
+  --peer NAME[:KIND]=COMMAND PORT   measure another server too; may be repeated.
+                         KIND: tls or deflate, for the modes that need it
+  --packaged             ws of node and python-websockets, as the packages have them
 ]]
 
 local function fail(message)
   io.stderr:write("bench: ", message, "\n", USAGE)
   os.exit(2)
+end
+
+-- Servers of one name stand in one column, each for its kind of modes.
+local function add_peer(peers, label, command, port)
+  local name, kind = label:match "^([^:]+):(%w+)$"
+  name, kind = name or label, kind or "plain"
+  local peer = peers[name]
+  if not peer then
+    peer = { name = name, kinds = {} }
+    peers[name] = peer
+    table.insert(peers, peer)
+  end
+  peer.kinds[kind] = { name = name, command = command, port = port }
+end
+
+local function add_packaged(peers)
+  local port = FIRST_PORT + 100
+  for _, packaged in ipairs(PACKAGED) do
+    local name, command = packaged[1], packaged[2]
+    add_peer(peers, name, ("%s %d"):format(command, port), port)
+    add_peer(peers, name .. ":deflate", ("%s %d deflate"):format(command, port + 1), port + 1)
+    port = port + 2
+  end
 end
 
 local function parse(args)
@@ -52,11 +70,13 @@ local function parse(args)
       table.insert(options.modes, take())
     elseif name == "--no-floors" then
       options.floors = false
+    elseif name == "--packaged" then
+      add_packaged(options.peers)
     elseif name == "--peer" then
       local label, command = take():match "^([^=]+)=(.+)$"
       local port = tonumber(take())
       if not (label and port) then fail "--peer needs NAME=COMMAND PORT" end
-      table.insert(options.peers, { name = label, command = command, port = port })
+      add_peer(options.peers, label, command, port)
     else
       fail("unknown option " .. name)
     end
@@ -65,17 +85,29 @@ local function parse(args)
   return options
 end
 
+local function neap()
+  local command = "build/bin/neap bench/serve.lua -l "
+  local self = { name = "neap", kinds = {} }
+  local function add(kind, url, extra)
+    local port = FIRST_PORT + 10 * #kind
+    self.kinds[kind] =
+      { name = "neap", port = port, command = command .. url .. port .. (extra or "") }
+  end
+  add("plain", "http://127.0.0.1:")
+  add("tls", "https://127.0.0.1:", (" --cert %scert.pem --key %skey.pem"):format(BUILD, BUILD))
+  add("deflate", "http://127.0.0.1:", " --set deflate=true")
+  return self
+end
+
+local function floor(name, port)
+  return { name = name, kinds = {
+    plain = { name = name, port = port, raw = true, command = BUILD .. name .. " " .. port } } }
+end
+
 local function servers(options)
-  local list = { {
-    name = "neap", port = FIRST_PORT,
-    command = "build/bin/neap bench/serve.lua -l http://127.0.0.1:" .. FIRST_PORT,
-  } }
+  local list = { neap() }
   if options.floors then
-    for i, name in ipairs { "floor_epoll", "floor_uv" } do
-      local port = FIRST_PORT + i
-      list[#list + 1] =
-        { name = name, port = port, raw = true, command = BUILD .. name .. " " .. port }
-    end
+    list[2], list[3] = floor("floor_epoll", FIRST_PORT + 1), floor("floor_uv", FIRST_PORT + 2)
   end
   return table.move(options.peers, 1, #options.peers, #list + 1, list)
 end
@@ -131,15 +163,27 @@ local function rate(n)
 end
 
 local function cost(mode, figures)
-  return mode[2] == "byte" and figures.rss_bytes_per_conn or figures.cpu_us_per
+  if mode[2] ~= "byte" then return figures.cpu_us_per end
+  return figures.touched_rss_bytes_per_conn or figures.rss_bytes_per_conn
 end
 
-local function cell(mode, runs)
-  if #runs == 0 then return "-" end
+local function median(mode, runs)
   table.sort(runs, function(a, b) return cost(mode, a) < cost(mode, b) end)
-  local median = runs[(#runs + 1) // 2]
-  if mode[2] == "byte" then return ("%.0f"):format(median.rss_bytes_per_conn) end
-  return ("%s/s %.2f"):format(rate(median.msgs_s or median.conns_s), median.cpu_us_per)
+  return runs[(#runs + 1) // 2]
+end
+
+-- The figure, and behind it how often neap's cost it is.
+local function cell(mode, runs, own)
+  if #runs == 0 then return "-" end
+  local figures = median(mode, runs)
+  local text
+  if mode[2] == "byte" then
+    text = ("%.0f"):format(cost(mode, figures))
+  else
+    text = ("%s/s %.2f"):format(rate(figures.msgs_s or figures.conns_s), figures.cpu_us_per)
+  end
+  if not own or own == runs or #own == 0 then return text end
+  return ("%s (%.2f)"):format(text, cost(mode, figures) / cost(mode, median(mode, own)))
 end
 
 local function is_wanted(mode, options)
@@ -150,21 +194,27 @@ local function is_wanted(mode, options)
   return false
 end
 
--- Each run has a fresh server, so that none profits from the one before.
-local function run_mode(mode, list, options)
-  local row = { mode[1] }
-  for i, server in ipairs(list) do
-    local runs = {}
-    for _ = 1, options.runs do
-      if start(server) then
-        runs[#runs + 1] = measure(mode, server, options)
-      else
-        io.stderr:write("bench: ", server.name, " does not answer\n")
-      end
-      stop(server)
-    end
-    row[i + 1] = cell(mode, runs)
+local function run_once(mode, server, options, runs)
+  if start(server) then
+    runs[#runs + 1] = measure(mode, server, options)
+  else
+    io.stderr:write("bench: ", server.name, " does not answer\n")
   end
+  stop(server)
+end
+
+-- Each run has a fresh server, so that none profits from the one before; the
+-- servers take turns, so that all meet the machine in the same moods.
+local function run_mode(mode, list, options)
+  local row, runs = { mode[1] }, {}
+  for _ = 1, options.runs do
+    for i, server in ipairs(list) do
+      runs[i] = runs[i] or {}
+      local of_kind = server.kinds[mode.kind or "plain"]
+      if of_kind then run_once(mode, of_kind, options, runs[i]) end
+    end
+  end
+  for i in ipairs(list) do row[i + 1] = cell(mode, runs[i], runs[1]) end
   return row
 end
 
@@ -186,9 +236,9 @@ end
 local function main()
   local options = parse(arg)
   local list = servers(options)
-  local rows = { { "per second, and server CPU in us for each" } }
+  local rows = { { "per second, server CPU in us for each (its ratio to neap's)" } }
   for i, server in ipairs(list) do rows[1][i + 1] = server.name end
-  for _, mode in ipairs(MODES) do
+  for _, mode in ipairs(modes) do
     if is_wanted(mode, options) then
       rows[#rows + 1] = run_mode(mode, list, options)
     end
