@@ -24,8 +24,6 @@ local function live()
 end
 
 local function what_grew(before)
-  collectgarbage()
-  collectgarbage()
   local grown = {}
   for class, count in pairs(live()) do
     local more = count - (before[class] or 0)
@@ -37,15 +35,25 @@ end
 
 local LOOKS = 200 -- of 10 ms each
 
--- What is closing may need a few turns of the loop.
+local function collect()
+  collectgarbage()
+  collectgarbage()
+end
+
+-- What is closing may need a few turns of the loop. What only the collector can
+-- end is given less and less often to it: the test's own heap may be large.
 local function wait_until_back(before, between)
-  local grown = what_grew(before)
-  for _ = 1, LOOKS do
-    if not grown then return nil end
+  local next_collection = 1
+  for look = 1, LOOKS do
+    if not what_grew(before) then return nil end
+    if look == next_collection then
+      collect()
+      next_collection = look * 2
+    end
     between()
-    grown = what_grew(before)
   end
-  return grown
+  collect()
+  return what_grew(before)
 end
 
 local function rest()
