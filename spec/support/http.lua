@@ -14,7 +14,7 @@ local mt = { __name = "spec.http", __index = methods }
 --- Connects; every wait is bounded by `timeout` seconds.
 function http.connect(port, timeout)
   local tcp = assert(socket.connect("127.0.0.1", port))
-  tcp:settimeout(timeout or 10)
+  tcp:settimeout(timeout or 30)
   return setmetatable({ tcp = tcp }, mt)
 end
 

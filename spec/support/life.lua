@@ -56,7 +56,7 @@ end
 
 --- Turns the loop until `done()` is true, or raises after a while.
 function life.wait_until(done, what)
-  for _ = 1, 300 do
+  for _ = 1, 1000 do
     if done() then return end
     neap.sleep(0.01)
   end
@@ -83,8 +83,8 @@ end
 function life.check_census()
   neap.run(function()
     local class, live
-    for _ = 1, 300 do
-      life.collect()
+    for look = 1, 1000 do
+      if look % 20 == 1 then life.collect() end -- the heap of many specs is large
       class, live = find_live()
       if not class then return end
       neap.sleep(0.01)

@@ -67,7 +67,7 @@ end
 --- A TCP connection to the server, before any byte is sent.
 function ws.dial(port, timeout)
   local tcp = assert(socket.tcp())
-  tcp:settimeout(timeout or 10)
+  tcp:settimeout(timeout or 30)
   assert(tcp:connect("127.0.0.1", port))
   tcp:setoption("tcp-nodelay", true)
   return setmetatable({ tcp = tcp, rest = "" }, client_mt)
