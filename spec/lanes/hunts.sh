@@ -2,6 +2,12 @@
 # The parts that hunt: for what the specs would not notice, and for lines that
 # none of them runs.
 
+# libFuzzer with the sanitizers, each target of spec/fuzz from its seeds on: 3 s,
+# and with --long a minute.
+part_fuzz() {
+  check_each ./script/fuzz --seconds $((long ? 60 : 3)) --jobs "$(nproc)"
+}
+
 mutant_seconds=150 # how long the first lane looks for mutants
 
 # Breaks neap in one way at a time (spec/mutants): the spec that a mutant names
