@@ -27,14 +27,15 @@ static int open_file(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
   const char *root = luaL_checkstring(L, 1);
   const char *path = luaL_checkstring(L, 2);
+  bool walks = lua_toboolean(L, 3);
   struct stat st;
   if (rt->loop == NULL)
     return neap_push_status(L, NEAP_ECLOSED);
   neap_file_box *box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = (neap_file_box){.fd = -1, .rt = rt};
   luaL_setmetatable(L, CLASS);
-  int fd = lua_toboolean(L, 3) ? neap_open_beneath_by_walking(root, path, &st)
-                               : neap_open_beneath(root, path, &st);
+  int fd = walks ? neap_open_beneath_by_walking(root, path, &st)
+                 : neap_open_beneath(root, path, &st);
   if (fd < 0)
     return neap_push_status(L, fd);
   if (S_ISDIR(st.st_mode)) {
