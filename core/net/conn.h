@@ -142,7 +142,7 @@ struct neap_conn {
   bool is_reading;     /* inside the loop over received bytes */
   bool is_resumed;     /* has room again: read on at the end of the turn */
   bool is_overflowing; /* to be closed for it at the end of the turn */
-  bool is_lost;        /* the same for a peer that is gone */
+  bool is_lost;        /* the same for a peer that is gone, or out of sight */
   bool is_backlogged;  /* the socket was full; writable is owed at its end */
   bool owes_writable;  /* already below the low mark */
   bool is_pinged;      /* a ping is out, and nothing was heard since */

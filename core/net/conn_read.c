@@ -101,13 +101,22 @@ void neap_conn_on_ready(neap_conn *conn, int ready) {
   read_what_is_left(conn);
 }
 
+/* What the kernel still watches for would come again and again, or never: the
+ * connection ends with the turn, for its caller goes on with it. */
+static void lose_sight(neap_conn *conn) {
+  conn->is_lost = true;
+  neap_conn_mark_dirty(conn);
+}
+
 void neap_conn_update_interest(neap_conn *conn) {
   int wanted = wanted_interest(conn);
   if (!neap_conn_is_live(conn) ||
       (wanted == conn->interest && conn->transport.is_watched))
     return;
   conn->interest = (uint8_t)wanted;
-  neap_transport_watch(&conn->transport, wanted);
+  bool was_watched = conn->transport.is_watched;
+  if (neap_transport_watch(&conn->transport, wanted) && was_watched)
+    lose_sight(conn);
 }
 
 static void on_close_frame(neap_conn *conn, const neap_event *event) {

@@ -72,9 +72,10 @@ int neap_poller_add(neap_poller *poller, int fd, int wanted, void *owner) {
   return NEAP_OK;
 }
 
-void neap_poller_change(neap_poller *poller, int fd, int wanted, void *owner) {
+int neap_poller_change(neap_poller *poller, int fd, int wanted, void *owner) {
   struct epoll_event event = to_event(wanted, owner);
-  epoll_ctl(poller->fd, EPOLL_CTL_MOD, fd, &event);
+  return epoll_ctl(poller->fd, EPOLL_CTL_MOD, fd, &event) ? NEAP_ENOMEM
+                                                          : NEAP_OK;
 }
 
 /* Closing the descriptor would do only if no fork of this process held it. */

@@ -41,7 +41,7 @@ void neap_poller_close(neap_poller *poller);
 
 /* NEAP_OK or NEAP_ENOMEM. */
 int neap_poller_add(neap_poller *poller, int fd, int wanted, void *owner);
-void neap_poller_change(neap_poller *poller, int fd, int wanted, void *owner);
+int neap_poller_change(neap_poller *poller, int fd, int wanted, void *owner);
 void neap_poller_remove(neap_poller *poller, int fd);
 
 #endif

@@ -45,7 +45,7 @@ int neap_transport_watch(neap_transport *transport, int wanted) {
   if (transport->pipe)
     neap_pipe_watch(transport->pipe, wanted);
   else if (transport->is_watched)
-    neap_poller_change(poller, transport->fd, wanted, transport);
+    return neap_poller_change(poller, transport->fd, wanted, transport);
   else
     err = neap_poller_add(poller, transport->fd, wanted, transport);
   transport->is_watched = err == NEAP_OK;
