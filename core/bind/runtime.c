@@ -1,6 +1,8 @@
 #include "bind/runtime.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bind/conn.h"
 #include "bind/orphan.h"
@@ -292,7 +294,7 @@ static neap_runtime *new_runtime(lua_State *L) {
 
   int err = neap_loop_new(&rt->loop);
   if (err)
-    luaL_error(L, "neap: %s", neap_status_text(err));
+    luaL_error(L, "neap: cannot make an event loop: %s", strerror(errno));
   rt->loop->peer = rt;
   rt->loop->on_turn = on_turn;
   rt->loop->on_starved = on_starved;

@@ -1,6 +1,7 @@
 #include "net/loop.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -136,8 +137,11 @@ int neap_loop_new(neap_loop **out) {
   loop->topics = neap_topics_new(&loop->census, &loop->frames);
   if (loop->topics == NULL)
     goto free_receive;
-  if (uv_loop_init(&loop->uv))
+  int err = uv_loop_init(&loop->uv);
+  if (err) {
+    errno = -err;
     goto free_topics;
+  }
   if (neap_poller_open(&loop->poller, &loop->uv, neap_transport_on_ready))
     goto close_loop;
 
@@ -158,7 +162,9 @@ int neap_loop_new(neap_loop **out) {
   return NEAP_OK;
 
 close_loop:
+  err = errno;
   uv_loop_close(&loop->uv);
+  errno = err;
 free_topics:
   neap_topics_free(loop->topics);
 free_receive:

@@ -87,7 +87,7 @@ typedef struct neap_loop {
   bool is_stopping;
 } neap_loop;
 
-/* NEAP_OK or a negative status; the loop sleeps until it is run. */
+/* NEAP_OK or a negative status, and errno; the loop sleeps until it is run. */
 int neap_loop_new(neap_loop **out);
 
 /* Turns until neap_loop_stop(), or until nothing is left to wait for. */

@@ -331,6 +331,8 @@ function cli.main(argv)
   if argv[1] == "connect" then
     return (require("neap.terminal").main { table.unpack(argv, 2) })
   end
+  local has_core, why = pcall(require, "neap.core")
+  if not has_core then return fail((why:gsub("^neap: ", ""))) end
   local parsed, message = cli.parse(argv)
   if not parsed then
     cli.say(message .. " (neap --help)")

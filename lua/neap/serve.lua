@@ -75,8 +75,13 @@ local function open(app, url, given, socket)
     return nil, ("cannot listen on %s: %s"):format(url, failure), code
   end
   listener:hold()
+  local host
+  host, failure, code = listener:address()
+  if not host then
+    listener:close()
+    return nil, ("cannot listen on %s: %s"):format(url, failure), code
+  end
   worker.note(listener, parsed)
-  local host = listener:address()
   on_request = app.make_handler(hosts_for(app, parsed, host))
   table.insert(app.listeners, listener)
   if parsed.is_secure then app.secured[listener] = { given = given, url = url } end
