@@ -7,33 +7,44 @@
 static const char sites_key;
 static const char prefix_key;
 
-enum { LEVELS = 24 };
+/* NAMES_MAX: labels may come from peers. What is new beyond that goes by the
+ * name of OTHERS. */
+enum { LEVELS = 24, NAMES_MAX = 8192, OTHERS = 1 };
 
 static void push_sites(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &sites_key) == LUA_TTABLE)
     return;
   lua_pop(L, 1);
   lua_newtable(L);
+  lua_pushliteral(L, "others");
+  lua_rawseti(L, -2, OTHERS);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &sites_key);
+}
+
+/* Of the sites on top of the stack and a name below them. */
+static uint32_t add_name(lua_State *L) {
+  lua_Integer number = (lua_Integer)lua_rawlen(L, -1) + 1;
+  if (number > NAMES_MAX)
+    return OTHERS;
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, number);
+  lua_pushvalue(L, -2);
+  lua_pushinteger(L, number);
+  lua_rawset(L, -3);
+  return (uint32_t)number;
 }
 
 /* Replaces the name on top of the stack by nothing; returns its number. */
 static uint32_t intern(lua_State *L) {
   push_sites(L);
   lua_pushvalue(L, -2);
-  if (lua_rawget(L, -2) == LUA_TNIL) {
-    lua_Integer number = (lua_Integer)lua_rawlen(L, -2) + 1;
-    lua_pushvalue(L, -3);
-    lua_rawseti(L, -3, number);
-    lua_pushvalue(L, -3);
-    lua_pushinteger(L, number);
-    lua_rawset(L, -4);
-    lua_pop(L, 1);
-    lua_pushinteger(L, number);
-  }
+  bool is_known = lua_rawget(L, -2) != LUA_TNIL;
   uint32_t number = (uint32_t)lua_tointeger(L, -1);
-  lua_pop(L, 3);
+  lua_pop(L, 1);
+  if (!is_known)
+    number = add_name(L);
+  lua_pop(L, 2);
   return number;
 }
 
