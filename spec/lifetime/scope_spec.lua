@@ -1,4 +1,5 @@
 local core = require "neap.core"
+local fair = require "spec.support.fair"
 local life = require "spec.support.life"
 local log = require "neap.log"
 local neap = require "neap"
@@ -115,9 +116,9 @@ describe("closing a scope", function()
           list[#list + 1] = "shielded"
         end)
         scope:defer(function() neap.sleep(0.02); list[#list + 1] = "short" end)
-        local began = neap.now()
+        local began = fair.now()
         scope:close()
-        assert.is_true(neap.now() - began < 2)
+        assert.is_true(fair.now() - began < 2)
       end)
     end)
     assert.same({ "short", "shielded", "first" }, list)

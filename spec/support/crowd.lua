@@ -1,7 +1,7 @@
 -- Many clients in a process of their own: spec/support/crowd.c.
 --
 --   local crowd <close> = clients.start(port, 2000, "/feed")
---   crowd.open              how many got their answer
+--   crowd.open  crowd.pid   how many got their answer
 --   crowd:say "reset"       or "close"
 --   crowd:dead()            how many the server has ended
 
@@ -22,9 +22,10 @@ end
 function crowd.start(program, port, count, path)
   local self = setmetatable({ fifo = server.temporary ".fifo" }, crowd_mt)
   assert(os.execute("mkfifo " .. self.fifo))
-  self.out = assert(io.popen(("exec setpriv --pdeathsig KILL -- %s %d %d %s <%s"):format(
+  self.out = assert(io.popen(("echo $$; exec setpriv --pdeathsig KILL -- %s %d %d %s <%s"):format(
     program, port, count, path or "", self.fifo)))
   self.orders = assert(io.open(self.fifo, "w"))
+  self.pid = math.tointeger(tonumber(self.out:read "l"))
   self.open = math.tointeger(tonumber(self.out:read("l"):match "^open (%d+)$"))
   return self
 end

@@ -83,13 +83,21 @@ function ws.connect(port, path, headers)
   return self
 end
 
---- Sends bytes, waits for the end of the connection, and returns the answer:
+local function read_exactly(self, count)
+  if count == 0 then return "" end
+  return self.tcp:receive(count)
+end
+
+--- Sends bytes, waits for the end of the connection, or of the answer if the
+--- connection stays, and returns the answer:
 --- {status=, reason=, body=, [lower-case field name]=}; nil when none came.
 function ws.ask(port, bytes, timeout)
   local self <close> = ws.dial(port, timeout)
   self:raw(bytes)
   local answer = self:read_head()
-  if answer then answer.body = self:read_all() end
+  if not answer then return nil end
+  local length = answer.connection ~= "close" and tonumber(answer["content-length"])
+  answer.body = length and read_exactly(self, length) or self:read_all()
   return answer
 end
 
@@ -113,11 +121,6 @@ end
 function client_methods:send_close(code, reason)
   local payload = code and string.pack(">I2", code) .. (reason or "") or ""
   return self:raw(ws.frame { opcode = ws.CLOSE, payload = payload })
-end
-
-local function read_exactly(self, count)
-  if count == 0 then return "" end
-  return self.tcp:receive(count)
 end
 
 --- The next frame, or nil and "closed" or "timeout".
