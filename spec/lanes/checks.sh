@@ -6,7 +6,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 export LC_ALL=C.UTF-8
-export NEAP_TIMES=$scratch/times  # spec/support/output.lua writes there
+export NEAP_TIMES=$scratch/files  # spec/support/output.lua writes there
 export NEAP_RUN=$$-$RANDOM        # what marks the processes of this run
 : >"$NEAP_TIMES" >"$scratch/parts"
 
@@ -68,13 +68,25 @@ busted_run() {
   printf '%s: %s (%d s)\n' "$name" "$sums" $((SECONDS - start))
 }
 
+# Sets `processor`: the seconds that the commands so far have kept one busy. (In
+# a subshell `times` would tell of the subshell.)
+note_processor() {
+  times >"$scratch/times"
+  processor=$(awk -F'[ms ]+' 'NR == 2 { printf "%d", $1 * 60 + $2 + $3 * 60 + $4 }' \
+    "$scratch/times")
+}
+
 run_part() {
-  local start=$SECONDS before=$passed wrong=$failed
+  local start=$SECONDS before=$passed wrong=$failed cpu
+  note_processor
+  cpu=$processor
   title "$1"
   "part_${1//-/_}" || true
   [ $((passed + failed)) != $((before + wrong)) ] ||
     { failed=$((failed + 1)); echo "FAILED  $1 has checked nothing"; }
-  printf '%6d s  %s: %d passed, %d failed\n' $((SECONDS - start)) "$1" \
+  note_processor
+  printf '%6d s, %4d s of processor  %s: %d passed, %d failed\n' \
+    $((SECONDS - start)) $((processor - cpu)) "$1" \
     $((passed - before)) $((failed - wrong)) | tee -a "$scratch/parts"
 }
 
