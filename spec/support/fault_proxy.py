@@ -1,10 +1,10 @@
-"""fault_proxy.py PORT KIND SIDE BYTE: a faulty wire to 127.0.0.1:PORT.
+"""fault_proxy.py PORT KIND:SIDE:BYTE...: a faulty wire to 127.0.0.1:PORT.
 
-Prints "port N", then "done" for each connection that both ends have left. It
-passes bytes on unread, TLS or not. KIND, in the direction that SIDE ("up":
-from the client, "down": to it) says, once BYTE bytes have passed:
+Prints "port N". Each connection has the next of the faults. Bytes are passed on
+unread, TLS or not; but in the direction that SIDE ("up": from the client,
+"down": to it) says, once BYTE bytes have passed:
 
-  split      from there on each byte goes alone
+  split      the next 2,000 bytes go one by one
   stall      nothing goes for 0.2 s
   blackhole  nothing goes any more, and no end is told
   fin        the sender's end is told, and what comes is dropped
@@ -13,11 +13,13 @@ from the client, "down": to it) says, once BYTE bytes have passed:
   one_rst    the receiver gets a reset, the sender nothing"""
 
 import asyncio
+import itertools
 import socket
 import struct
 import sys
 
-port, kind, side, at = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+port = int(sys.argv[1])
+faults = itertools.cycle(word.split(":") for word in sys.argv[2:])
 LINGER = struct.pack("ii", 1, 0)
 
 
@@ -37,13 +39,14 @@ async def swallow(reader):
         pass
 
 
-async def go_wrong(reader, writer, back, rest):
+async def go_wrong(kind, writer, back, rest):
     """Returns whether bytes go on."""
     if kind == "split":
-        for i in range(len(rest)):
+        for i in range(min(len(rest), 2000)):
             writer.write(rest[i:i + 1])
             await writer.drain()
             await asyncio.sleep(0)
+        writer.write(rest[2000:])
         return True
     if kind == "stall":
         await asyncio.sleep(0.2)
@@ -60,19 +63,18 @@ async def go_wrong(reader, writer, back, rest):
     return False
 
 
-async def pump(reader, writer, back, is_faulty):
+async def pump(reader, writer, back, kind, at):
     passed = 0
-    is_over = not is_faulty
     try:
         while data := await reader.read(65536):
-            good = len(data) if is_over else min(len(data), max(at - passed, 0))
+            good = min(len(data), max(at - passed, 0)) if kind else len(data)
             writer.write(data[:good])
             passed += good
             if good < len(data):
-                if not await go_wrong(reader, writer, back, data[good:]):
+                if not await go_wrong(kind, writer, back, data[good:]):
                     await swallow(reader)
                     return
-                is_over = kind != "split"
+                kind = None
             await writer.drain()
         end(writer)
     except OSError:
@@ -80,17 +82,17 @@ async def pump(reader, writer, back, is_faulty):
 
 
 async def serve(reader, writer):
+    kind, side, at = next(faults)
     up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
     for one in (writer, up_writer):
         one.get_extra_info("socket").setsockopt(
             socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     await asyncio.gather(
-        pump(reader, up_writer, writer, side == "up"),
-        pump(up_reader, writer, up_writer, side == "down"),
+        pump(reader, up_writer, writer, side == "up" and kind, int(at)),
+        pump(up_reader, writer, up_writer, side == "down" and kind, int(at)),
         return_exceptions=True)
     writer.close()
     up_writer.close()
-    print("done", flush=True)
 
 
 async def main():

@@ -1,0 +1,171 @@
+-- Wires that split, stall, swallow, cut and reset at the n-th byte, in either
+-- direction, plain and under TLS: whoever is at the end of one gets what the wire
+-- let through, then one close; nothing hangs, and nothing is left.
+
+local life = require "spec.support.life"
+local log = require "neap.log"
+local neap = require "neap"
+local process = require "spec.support.process"
+local server = require "spec.support.server"
+local socket = require "socket"
+local tls_world = require "spec.support.tls_world"
+local ws = require "spec.support.ws"
+
+local LONG = os.getenv "NEAP_LONG" ~= nil
+
+local KINDS = { "split", "stall", "blackhole", "fin", "both", "rst", "one_rst" }
+local HARMLESS = { split = true, stall = true }
+local TIMEOUTS = { ping = 0.4, pong = 0.4, close = 0.4, write = 1 }
+local MESSAGES = { "hello", ("x"):rep(100000), "goodbye" }
+
+-- The bytes of a head, of a frame's, of a payload, of the Close frame.
+local function places(length)
+  if not LONG then return { 0, 1, 60, 200, 230, 1500, 50000 } end
+  local all = {}
+  for at = 0, length do all[#all + 1] = at end
+  for _, at in ipairs { 1500, 5000, 50000, 100200 } do all[#all + 1] = at end
+  return all
+end
+
+local function faults_of(list)
+  local faults, harmless = {}, 0
+  for _, at in ipairs(list) do
+    for _, kind in ipairs(KINDS) do
+      for _, side in ipairs { "up", "down" } do
+        faults[#faults + 1] = ("%s:%s:%d"):format(kind, side, at)
+        if HARMLESS[kind] then harmless = harmless + 1 end
+      end
+    end
+  end
+  return faults, harmless
+end
+
+local function start_proxy(port, faults)
+  return process.start(("/usr/bin/python3 spec/support/fault_proxy.py %d %s"):format(
+    port, table.concat(faults, " ")))
+end
+
+-- True when all came back and the close was clean; else it has ended somehow.
+local function talk(url, options)
+  local conn, message, code = neap.connect(url, options)
+  if not conn then
+    assert(message and code)
+    return false
+  end
+  local is_whole = true
+  for _, text in ipairs(MESSAGES) do
+    is_whole = is_whole and conn:send(text) and conn:receive(4) == text
+  end
+  conn:close()
+  local why = assert(conn:wait_closed(5), "it never ends")
+  return is_whole and why.clean and why.cause == "closed"
+end
+
+local function routes(world, ends)
+  world:ws("/", {
+    message = function(_, data) return data end,
+    close = function(conn, why)
+      assert(not ends[conn.id], "closed twice")
+      ends[conn.id] = why
+    end,
+  })
+end
+
+describe("a faulty wire", function()
+  setup(function() log.configure { level = "error" } end)
+  teardown(function() log.configure { level = "info" } end)
+
+  local function run(runner, scheme, port_of, list)
+    runner(function(world)
+      local ends = {}
+      routes(world, ends)
+      local faults, harmless = faults_of(list)
+      local proxy <close> = start_proxy(port_of(world), faults)
+      local url = ("%s://localhost:%d/"):format(scheme, proxy.port)
+      local options = { timeout = 3, timeouts = TIMEOUTS, ca = tls_world.cert }
+      local whole, running, fault = 0, 0, nil
+      for i = 1, 24 do
+        running = running + 1
+        neap.spawn(function()
+          for _ = i, #faults, 24 do
+            local ok, is_whole = pcall(talk, url, options)
+            if not ok then fault = is_whole elseif is_whole then whole = whole + 1 end
+          end
+          running = running - 1
+        end)
+      end
+      local deadline = neap.now() + (LONG and 500 or 40)
+      while running > 0 and neap.now() < deadline do neap.sleep(0.02) end
+      assert.equal(0, running, "some never end")
+      assert.is_nil(fault, fault)
+      assert.is_true(whole >= harmless, ("%d of %d harmless ones came through"):format(
+        whole, harmless))
+      assert.is_true(whole < #faults - harmless, "nothing ever went wrong")
+    end, { timeouts = {
+      handshake = 2, ping = TIMEOUTS.ping, pong = TIMEOUTS.pong, close = TIMEOUTS.close,
+      write = TIMEOUTS.write,
+    } })
+  end
+
+  it("harms one connection, and tells both ends once", function()
+    run(life.run, "ws", function(world) return world:port() end, places(260))
+  end)
+
+  it("harms one connection under TLS, and tells both ends once", function()
+    local list = LONG and places(2600) or { 0, 5, 300, 900, 1700, 50000 }
+    run(tls_world.run, "wss", tls_world.listen, list)
+  end)
+end)
+
+describe("other peers at the end of a faulty wire", function()
+  local CLIENTS = {
+    "/usr/bin/python3 spec/support/echo_client.py", "node spec/support/echo_client.js",
+  }
+  local SERVERS = {
+    "/usr/bin/python3 spec/support/echo_server.py", "node spec/support/echo_server.js",
+  }
+
+  it("talk with neap's server byte by byte, or are forgotten", function()
+    local running <close> = server.start([[
+      local neap = require "neap"
+      local app = neap.app { timeouts = { ping = 0.5, pong = 0.5, close = 0.5 } }
+      app:ws("/", { message = function(_, data) return data end })
+      app:get("/live", function() return tostring(neap.census().stream.live) end)
+      return app
+    ]])
+    for _, client in ipairs(CLIENTS) do
+      for _, fault in ipairs { "split:up:0", "split:down:0", "rst:up:300", "fin:down:400",
+          "blackhole:up:900" } do
+        local proxy <close> = start_proxy(running.port, { fault })
+        local is_harmless = fault:find "^split"
+        local words = ("timeout %d %s ws://127.0.0.1:%d/ 2>/dev/null"):format(
+          is_harmless and 60 or 2, client, proxy.port)
+        local peer <close> = process.start(words, false)
+        local said = peer:read()
+        assert.equal(is_harmless and "ok" or nil, said, client .. " over " .. fault)
+      end
+    end
+    local till = socket.gettime() + 5
+    local live
+    repeat
+      live = ws.ask(running.port,
+        "GET /live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").body
+    until live == "1" or socket.gettime() > till
+    assert.equal("1", live)
+    assert.equal(0, (running:stop()))
+  end)
+
+  it("serve neap's client byte by byte", function()
+    for _, command in ipairs(SERVERS) do
+      local peer <close> = process.start(command)
+      local proxy <close> = start_proxy(peer.port,
+        { "split:up:0", "split:down:0", "stall:down:90" })
+      neap.run(function()
+        for _ = 1, 3 do
+          assert.is_true(talk(("ws://127.0.0.1:%d/"):format(proxy.port), { timeout = 5 }), command)
+        end
+      end)
+    end
+    life.check_census()
+  end)
+end)
