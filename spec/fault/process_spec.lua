@@ -13,7 +13,7 @@ local NEAP = (os.getenv "NEAP_BUILD" or "build") .. "/bin/neap"
 
 local SCRIPT = [[
   local neap = require "neap"
-  local app = neap.app { timeouts = { ping = 0.2, pong = 1, idle = 0 } }
+  local app = neap.app { timeouts = { ping = 0.2, pong = 1, close = 0.5 } }
   app:ws("/", {
     open = function(conn) conn.data = neap.now() end,
     message = function(conn, data)
