@@ -1,6 +1,7 @@
 #include "proto/buffer.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,11 +23,10 @@ static size_t next_cap(size_t cap, size_t need, size_t max) {
 int neap_buffer_grow(neap_buffer *buffer, size_t extra, size_t max) {
   if (extra <= buffer->cap - buffer->len)
     return NEAP_OK;
-  if (buffer->len > max || extra > max - buffer->len)
-    return NEAP_ENOMEM;
 
+  bool fits = buffer->len <= max && extra <= max - buffer->len;
   size_t cap = next_cap(buffer->cap, buffer->len + extra, max);
-  uint8_t *data = realloc(buffer->data, cap);
+  uint8_t *data = fits ? realloc(buffer->data, cap) : NULL;
   if (data == NULL)
     return NEAP_ENOMEM;
   buffer->data = data;

@@ -38,9 +38,8 @@ bool neap_http_body_is_done(const neap_http_body *body) {
 }
 
 uint64_t neap_http_body_left(const neap_http_body *body) {
-  if (body->state == DONE)
-    return 0;
-  return body->state == LENGTH ? body->left : UINT64_MAX;
+  bool is_known = body->state == LENGTH || body->state == DONE;
+  return is_known ? body->left : UINT64_MAX;
 }
 
 static int refuse(neap_http_body *body, const char *text) {
@@ -169,11 +168,10 @@ static bool is_in_data(const neap_http_body *body) {
 int neap_http_body_next(neap_http_body *body, const uint8_t *src, size_t len,
                         size_t *used, const uint8_t **piece, size_t *size) {
   *used = 0;
-  if (body->state == FAILED)
-    return NEAP_EPROTO;
-  int err = body->state == TOO_BIG ? NEAP_ETOOBIG
-            : is_in_data(body)     ? check_limit(body)
-                                   : NEAP_OK;
+  int err = body->state == FAILED    ? NEAP_EPROTO
+            : body->state == TOO_BIG ? NEAP_ETOOBIG
+            : is_in_data(body)       ? check_limit(body)
+                                     : NEAP_OK;
   while (!err && *used < len && body->state != DONE) {
     if (is_in_data(body))
       return take_piece(body, src, len, used, piece, size);

@@ -99,12 +99,9 @@ static inline bool neap_session_deflates(const neap_session *s, size_t len) {
 
 /* Appends the head alone, for a server that writes the payload from where it
  * is (or a frame that many connections share). Same answers as send, but TEXT is
- * not read: it must be UTF-8. A client gets NEAP_EPROTO. */
+ * not read: it must be UTF-8. A client must not call it. */
 int neap_session_send_head(neap_session *s, neap_buffer *out,
                            enum neap_opcode op, size_t len);
-
-/* NEAP_OK while data may still be sent, else NEAP_ECLOSED. */
-int neap_session_may_send(const neap_session *s);
 
 /* Starts the closing handshake; code 0 sends an empty Close. NEAP_EPROTO for a
  * code that may not be sent or a reason over 123 bytes or not UTF-8,

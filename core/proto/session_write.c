@@ -1,5 +1,6 @@
 #include "proto/session_internal.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "proto/close_code.h"
@@ -26,13 +27,12 @@ static int append_head(const neap_session *s, neap_buffer *out,
                        uint8_t key[4]) {
   neap_frame frame;
 
-  if (more > SIZE_MAX - NEAP_FRAME_HEAD_MAX)
-    return NEAP_ENOMEM;
   if (make_head(s, &frame, op, len))
     return NEAP_EIO;
   if (frame.masked)
     memcpy(key, frame.key, 4);
-  if (neap_buffer_reserve(out, NEAP_FRAME_HEAD_MAX + more) < 0)
+  if (more > SIZE_MAX - NEAP_FRAME_HEAD_MAX ||
+      neap_buffer_reserve(out, NEAP_FRAME_HEAD_MAX + more))
     return NEAP_ENOMEM;
   out->len += neap_frame_write(&frame, out->data + out->len);
   return NEAP_OK;
@@ -98,9 +98,8 @@ static int check_send(const neap_session *s, enum neap_opcode op, size_t len) {
     return NEAP_ECLOSED;
   if (op == NEAP_OP_TEXT || op == NEAP_OP_BINARY)
     return NEAP_OK;
-  if (op != NEAP_OP_PING && op != NEAP_OP_PONG)
-    return NEAP_EPROTO;
-  return len <= NEAP_FRAME_CONTROL_MAX ? NEAP_OK : NEAP_EPROTO;
+  bool is_control = op == NEAP_OP_PING || op == NEAP_OP_PONG;
+  return is_control && len <= NEAP_FRAME_CONTROL_MAX ? NEAP_OK : NEAP_EPROTO;
 }
 
 static int send(neap_session *s, neap_buffer *out, enum neap_opcode op,
@@ -131,17 +130,9 @@ int neap_session_send_plain(neap_session *s, neap_buffer *out,
 
 int neap_session_send_head(neap_session *s, neap_buffer *out,
                            enum neap_opcode op, size_t len) {
+  assert(s->role == NEAP_SERVER);
   int err = check_send(s, op, len);
-
-  if (err)
-    return err;
-  if (s->role == NEAP_CLIENT)
-    return NEAP_EPROTO;
-  return append_head(s, out, op, len, 0, NULL);
-}
-
-int neap_session_may_send(const neap_session *s) {
-  return s->close_sent ? NEAP_ECLOSED : NEAP_OK;
+  return err ? err : append_head(s, out, op, len, 0, NULL);
 }
 
 int neap_session_close(neap_session *s, neap_buffer *out, uint16_t code,

@@ -2,6 +2,7 @@
 local http = require "spec.support.http"
 local server = require "spec.support.server"
 local socket = require "socket"
+local ws = require "spec.support.ws"
 
 local SCRIPT = [[
 local neap = require "neap"
@@ -35,6 +36,7 @@ app:post("/json", function(req)
   return req:json(value)
 end)
 app:post("/late", function(req) neap.sleep(0.3) return assert(req:body()) end)
+app:get("/odd", function(req) return req:text("odd", 299) end)
 app:get("/fails", function() error("a secret") end)
 local served = 0
 app:get("/huge", function() served = served + 1 return ("x"):rep(3000000) end)
@@ -87,6 +89,11 @@ describe("requests on one connection", function()
         local answer = assert(peer:read_answer())
         assert.same({ 200, "fast", nil }, { answer.status, answer.body, answer.connection })
       end
+    end)
+
+    it("may be answered with a status that has no name", function()
+      local answer = ws.ask(running.port, get "/odd")
+      assert.same({ 299, "Status", "odd" }, { answer.status, answer.reason, answer.body })
     end)
 
     it("are answered in order when they come at once, one at a time", function()

@@ -90,6 +90,12 @@ describe("a request head", function()
 
   it("may lack Host in HTTP/1.0", function()
     assert.equal("accepted", status_of(request({}, "GET / HTTP/1.0")))
+    assert.equal("accepted", status_of(request({}, "GET http://a/ HTTP/1.0")))
+  end)
+
+  it("may expect anything in HTTP/1.0", function()
+    assert.equal("accepted", status_of(request({ "Expect: rain" }, "GET / HTTP/1.0")))
+    assert.equal(417, status_of(request { "Host: a", "Expect: rain" }))
   end)
 end)
 
