@@ -198,6 +198,17 @@ local function public_url(urls)
   end
 end
 
+-- Only what the proxy alone can reach may be believed.
+local function proxy_risk(urls)
+  for _, url in ipairs(urls) do
+    local parsed = address.parse(url)
+    if parsed and parsed.proxy and parsed.host and not origin.is_loopback(parsed.host) then
+      return ("%s: whoever connects there can claim any address; let only the proxy reach it")
+        :format(url)
+    end
+  end
+end
+
 local function per_ip_risk(flat, url)
   if not url or flat["limits.per_ip"] ~= 0 then return nil end
   return ("limits.per_ip = 0: one address can take all %d connections of %s"):format(
@@ -233,6 +244,7 @@ local function find_in_app(plan, how, risks)
   add(handshake_risk(flat))
   add(takeover_risk(flat))
   add(per_ip_risk(flat, url))
+  add(proxy_risk(how.listen or {}))
   add(plain_risk(plan, url))
 end
 

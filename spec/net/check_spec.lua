@@ -133,6 +133,13 @@ fine
     assert.equal(0, status)
   end)
 
+  it("warns of a listener that believes whoever can reach it", function()
+    local proxied = "0.0.0.0:80?proxy: whoever connects there can claim any address"
+    assert.matches(proxied, (check("risky", "-l 'http://0.0.0.0:80?proxy'")), 1, true)
+    assert.not_matches(proxied, (check("risky", "-l 'http://127.0.0.1:80?proxy'")), 1, true)
+    assert.not_matches(proxied, (check("risky", "-l http://0.0.0.0:80")), 1, true)
+  end)
+
   it("warns of middleware in an order that defeats it", function()
     local output, status = check("misplaced", "-l http://0.0.0.0:80")
     for _, message in ipairs {
