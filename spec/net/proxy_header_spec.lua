@@ -130,7 +130,8 @@ describe("Behind a proxy", function()
     local made = certs.new()
     local cert, key = made:make "server"
     local running <close> = start("https://127.0.0.1:0?proxy", "--cert", cert, "--key", key)
-    local pipe <close> = assert(io.popen(("curl -sSk --haproxy-protocol https://localhost:%d/ 2>&1")
+    local pipe <close> = assert(io.popen(("env -u LD_PRELOAD curl -m 20 -sSk "
+      .. "--haproxy-protocol https://localhost:%d/ 2>&1")
       :format(running.port)))
     assert.matches("^127.0.0.1:%d+$", pipe:read "a")
     made:remove()
