@@ -178,7 +178,8 @@ local SWEEP = [[
     for call, names in pairs(cases) do
       for err in names:gmatch "%%S+" do
         local n = 1
-        while n <= occurrences and try(call, err, n) do n = n + 1 end
+        local most = call == "epoll_ctl" and math.max(occurrences, 6) or occurrences
+        while n <= most and try(call, err, n) do n = n + 1 end
         if n == 1 then print("NEVER", call) end
       end
     end
