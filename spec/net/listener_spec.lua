@@ -171,7 +171,14 @@ describe("A listener on a unix socket", function()
 end)
 
 describe("A descriptor that is handed over", function()
-  local build = os.getenv "NEAP_BUILD" or "build"
+  local build, preload = os.getenv "NEAP_BUILD" or "build", os.getenv "NEAP_PRELOAD" or ""
+
+  -- The sanitizer is for neap, not for the program that hands over.
+  local function handing(sockets, prefix)
+    local own = preload ~= "" and "env LD_PRELOAD=" .. preload or ""
+    return ("%s env -u LD_PRELOAD /usr/bin/python3 spec/support/supervisor.py "
+      .. "hand %s %s %s/bin/neap"):format(prefix or "", sockets, own, build)
+  end
 
   local function start_with(sockets, urls, prefix, more)
     more = more or {}
@@ -180,8 +187,7 @@ describe("A descriptor that is handed over", function()
       more[#more + 1] = url
     end
     return server.start(SCRIPT, {
-      command = ("%s python3 spec/support/supervisor.py hand %s %s/bin/neap"):format(prefix or "",
-        sockets, build),
+      command = handing(sockets, prefix),
       listen = urls[1], may_fail = true, table.unpack(more),
     })
   end
@@ -217,8 +223,7 @@ describe("A descriptor that is handed over", function()
         return pipe:read "a"
       end)
       return app
-    ]], { command = ("python3 spec/support/supervisor.py hand web=0,other=0 %s/bin/neap"):format(
-      build), listen = "fd:web" })
+    ]], { command = handing "web=0,other=0", listen = "fd:web" })
     assert.not_matches("socket:", ask(assert(socket.connect("127.0.0.1", running.port))))
   end)
 

@@ -24,7 +24,7 @@ local SCRIPT = [[
 local build = os.getenv "NEAP_BUILD" or "build"
 
 local function listen(path)
-  return process.start("python3 spec/support/supervisor.py notify " .. path)
+  return process.start("/usr/bin/python3 spec/support/supervisor.py notify " .. path)
 end
 
 local function start(path, more, ...)
