@@ -60,6 +60,7 @@ local CALLBACKS = {
   ["on_cancel hook"] = function(route, act)
     route.open = function(conn) conn:on_cancel(function() act(conn) end) end
   end,
+  draining = function(route, act) route.draining = act end,
   accept = function(route, act)
     route.accept = function(req) act(req); return true end
   end,
@@ -84,6 +85,20 @@ local function make_app(install, action, world, ran)
   return app
 end
 
+-- Drains the app; what stops the loop at the end is kept from it, since the spec
+-- has more to do.
+local function drain(app)
+  local stop, is_over = core.stop, false
+  core.stop = function() is_over = true end
+  app:drain { deadline = 2 }
+  for _ = 1, 20 do
+    if is_over then break end
+    test.clock:advance(0.5)
+  end
+  core.stop = stop
+  assert.is_true(is_over, "the drain has no end")
+end
+
 local function play(callback, action)
   local ran = { count = 0 }
   neap.run(function()
@@ -95,6 +110,7 @@ local function play(callback, action)
     life.wait_until(function() return world.other end)
     local client = served:connect "/"
     if client then client:send "go" end
+    if callback == "draining" then drain(app) end
     test.clock:advance(2)
     if client then client:close() end
     test.clock:advance(4)
