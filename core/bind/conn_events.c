@@ -195,7 +195,10 @@ static void call_closed(neap_runtime *rt, lua_State *L, void *arg) {
   neap_push_why(co, ending->why);
   neap_conn_push_handler(co, box->route, NEAP_HANDLER_CLOSE);
   ending->is_told = true;
-  neap_task_start(task, 3);
+  if (box->is_busy) /* perhaps with an open that is ready, and goes first */
+    neap_task_start_later(task, 3);
+  else
+    neap_task_start(task, 3);
 }
 
 /* It is told once, and must be, or its scope would never end: where there is no

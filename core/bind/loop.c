@@ -51,8 +51,10 @@ static int loop_is_running(lua_State *L) {
 /* core.now() -> seconds, monotonic */
 static int loop_now(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
-  lua_Number skew = rt->loop ? (lua_Number)rt->loop->skew / 1e3 : 0;
-  lua_pushnumber(L, (lua_Number)uv_hrtime() / 1e9 + skew);
+  const neap_loop *loop = rt->loop;
+  lua_Number skew = loop ? (lua_Number)(int64_t)loop->skew / 1e3 : 0;
+  bool is_held = loop && loop->clock_is_held;
+  lua_pushnumber(L, skew + (is_held ? 0 : (lua_Number)uv_hrtime() / 1e9));
   return 1;
 }
 
@@ -105,7 +107,7 @@ size_t neap_signals_handles(neap_runtime *rt, uv_handle_t *own[NEAP_SIGNALS]) {
 }
 
 static uint64_t opt_ms(lua_State *L, int index, lua_Number otherwise) {
-  return (uint64_t)(luaL_optnumber(L, index, otherwise) * 1e3);
+  return (uint64_t)(luaL_optnumber(L, index, otherwise) * 1e3 + 0.5);
 }
 
 static int open_signals(neap_runtime *rt) {

@@ -78,6 +78,31 @@ static int pipe_writes(lua_State *L) {
   return 1;
 }
 
+/* pipe:hold("client"|"server", is_held): what is on its way there waits */
+static int pipe_hold(lua_State *L) {
+  static const char *const names[] = {"client", "server", NULL};
+  pipe_box *box = check_pipe(L, 1);
+  int end = luaL_checkoption(L, 2, NULL, names);
+  if (box->pipe == NULL)
+    return neap_push_status(L, NEAP_ECLOSED);
+  neap_pipe_hold(&box->pipe->ends[end], lua_toboolean(L, 3));
+  return neap_push_status(L, NEAP_OK);
+}
+
+/* pipe:narrow(grain, room): the most bytes that one read takes (0 is any), and
+ * that either end may leave unread */
+static int pipe_narrow(lua_State *L) {
+  pipe_box *box = check_pipe(L, 1);
+  lua_Integer grain = luaL_checkinteger(L, 2), room = luaL_checkinteger(L, 3);
+  luaL_argcheck(L, grain >= 0, 2, "negative");
+  luaL_argcheck(L, room > 0, 3, "not positive");
+  if (box->pipe == NULL)
+    return neap_push_status(L, NEAP_ECLOSED);
+  box->pipe->grain = (size_t)grain;
+  box->pipe->room = (size_t)room;
+  return neap_push_status(L, NEAP_OK);
+}
+
 static int pipe_close(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
   pipe_box *box = check_pipe(L, 1);
@@ -97,19 +122,28 @@ static int advance(lua_State *L) {
   lua_Number seconds = luaL_checknumber(L, 1);
   luaL_argcheck(L, seconds >= 0 && seconds < 1e9, 1, "out of range");
   if (rt->loop)
-    neap_loop_advance(rt->loop, (uint64_t)(seconds * 1e3));
+    neap_loop_advance(rt->loop, (uint64_t)(seconds * 1e3 + 0.5));
+  return 0;
+}
+
+/* core.hold_clock(is_held): the loop's clock stands, but for core.advance */
+static int hold_clock(lua_State *L) {
+  neap_runtime *rt = neap_runtime_of(L);
+  if (rt->loop)
+    neap_loop_hold_clock(rt->loop, lua_toboolean(L, 1));
   return 0;
 }
 
 void neap_bind_pipe(lua_State *L) {
-  static const luaL_Reg methods[] = {{"cut", pipe_cut},
-                                     {"writes", pipe_writes},
-                                     {"close", pipe_close},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+    {"cut", pipe_cut},       {"hold", pipe_hold},   {"narrow", pipe_narrow},
+    {"writes", pipe_writes}, {"close", pipe_close}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {
     {"__gc", pipe_close}, {"__close", pipe_close}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {
-    {"pipe", pipe_new}, {"advance", advance}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"pipe", pipe_new},
+                                       {"advance", advance},
+                                       {"hold_clock", hold_clock},
+                                       {NULL, NULL}};
   neap_class(L, CLASS, methods, metamethods);
   lua_pop(L, 1);
   neap_runtime_open(L);

@@ -53,6 +53,13 @@ void neap_loop_advance(neap_loop *loop, uint64_t ms) {
   set_clock(loop);
 }
 
+void neap_loop_hold_clock(neap_loop *loop, bool is_held) {
+  if (is_held == loop->clock_is_held)
+    return;
+  loop->skew += is_held ? uv_now(&loop->uv) : 0 - uv_now(&loop->uv);
+  loop->clock_is_held = is_held;
+}
+
 static void on_idle(uv_idle_t *uv) {
   (void)uv;
 }

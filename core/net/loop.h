@@ -41,9 +41,10 @@ typedef struct neap_loop {
   bool is_woken;
   uv_timer_t clock; /* for timers and deadlines together */
   uint64_t clock_at;
-  uint64_t skew;     /* milliseconds that a test has put the clock forward */
-  uint64_t woken_at; /* uv_now, when the last poll returned */
-  uint64_t stall;    /* milliseconds of the last turn, without a poll */
+  uint64_t skew;      /* milliseconds that a test has put the clock forward */
+  bool clock_is_held; /* by a test: only skew moves it */
+  uint64_t woken_at;  /* uv_now, when the last poll returned */
+  uint64_t stall;     /* milliseconds of the last turn, without a poll */
   bool clock_is_suspecting; /* the poll between suspicion and expiry */
   size_t suspecting_turns;  /* that it has taken so far */
 
@@ -103,11 +104,14 @@ void neap_loop_close(neap_loop *loop);
 
 /* Milliseconds; skew is what a test has added. */
 static inline uint64_t neap_loop_now(const neap_loop *loop) {
-  return uv_now(&loop->uv) + loop->skew;
+  return (loop->clock_is_held ? 0 : uv_now(&loop->uv)) + loop->skew;
 }
 
 /* A test moves the clock: what is due then happens in the next turn. */
 void neap_loop_advance(neap_loop *loop, uint64_t ms);
+
+/* A test holds the clock where it is, until it is advanced; or lets it go. */
+void neap_loop_hold_clock(neap_loop *loop, bool is_held);
 
 /* A timer of free length. NEAP_OK or NEAP_ENOMEM. */
 int neap_loop_start_timer(neap_loop *loop, neap_timer *timer,

@@ -6,7 +6,7 @@
 
 #include "net/loop.h"
 
-enum { CAPACITY = 256 * 1024 };
+enum { ROOM = 256 * 1024 };
 
 static neap_pipe_end *other(neap_pipe_end *end) {
   return end == &end->pipe->ends[0] ? &end->pipe->ends[1] : &end->pipe->ends[0];
@@ -26,6 +26,7 @@ neap_pipe *neap_pipe_new(neap_loop *loop) {
     return NULL;
   pipe->loop = loop;
   pipe->references = 1;
+  pipe->room = ROOM;
   pipe->ends[0].pipe = pipe->ends[1].pipe = pipe;
   return pipe;
 }
@@ -37,10 +38,13 @@ void neap_pipe_release(neap_pipe *pipe) {
 
 static size_t room_of(neap_pipe_end *end) {
   const neap_pipe_end *to = other(end);
-  return to->in.len < CAPACITY ? CAPACITY - to->in.len : 0;
+  size_t room = end->pipe->room;
+  return to->in.len < room ? room - to->in.len : 0;
 }
 
 static bool is_readable(neap_pipe_end *end) {
+  if (end->is_held && !end->is_reset)
+    return false;
   if (has_cut(end->pipe, NEAP_CUT_STALL) && is_client(end))
     return false;
   return end->in.len > 0 || end->is_eof || end->is_reset;
@@ -50,7 +54,7 @@ static int events_of(neap_pipe_end *end) {
   int events = 0;
   if (is_readable(end))
     events |= NEAP_READABLE;
-  if (end->is_eof || end->is_reset)
+  if ((end->is_eof && !end->is_held) || end->is_reset)
     events |= NEAP_HANGUP;
   if (room_of(end) > 0 || end->is_reset)
     events |= NEAP_WRITABLE;
@@ -91,6 +95,8 @@ ssize_t neap_pipe_read(neap_pipe_end *end, void *dst, size_t size) {
     errno = EAGAIN;
     return end->is_eof ? 0 : -1;
   }
+  size_t grain = end->pipe->grain;
+  size = grain && grain < size ? grain : size;
   size_t n = end->in.len < size ? end->in.len : size;
   memcpy(dst, end->in.data, n);
   neap_buffer_consume(&end->in, n);
@@ -142,6 +148,11 @@ void neap_pipe_cut(neap_pipe *pipe, enum neap_cut cut) {
     pipe->ends[i].is_reset |= cut == NEAP_CUT_RESET;
   }
   mark_both(pipe);
+}
+
+void neap_pipe_hold(neap_pipe_end *end, bool is_held) {
+  end->is_held = is_held;
+  mark_ready(end);
 }
 
 static bool reaches(neap_pipe_end *end) {

@@ -34,8 +34,9 @@ typedef struct neap_pipe_end {
   neap_buffer in; /* written by the other end, not read yet */
   neap_link ready;
   neap_pipe_fn *fn;
-  void *owner; /* NULL: this end is closed */
-  int wanted;  /* enum neap_ready */
+  void *owner;  /* NULL: this end is closed */
+  int wanted;   /* enum neap_ready */
+  bool is_held; /* nothing is readable here until it is let go */
   bool is_eof;
   bool is_reset;
 } neap_pipe_end;
@@ -44,6 +45,8 @@ typedef struct neap_pipe_end {
 typedef struct neap_pipe {
   struct neap_loop *loop;
   neap_pipe_end ends[2];
+  size_t grain;  /* most bytes that one read takes; 0 = any */
+  size_t room;   /* bytes that either end may leave unread */
   size_t writes; /* so far, of both ends */
   size_t cut_at; /* the write behind which the cut happens; 0 = never */
   enum neap_cut cut;
@@ -56,6 +59,9 @@ neap_pipe *neap_pipe_new(struct neap_loop *loop);
 void neap_pipe_release(neap_pipe *pipe);
 
 void neap_pipe_cut(neap_pipe *pipe, enum neap_cut cut);
+
+/* What is on its way to this end waits, or arrives. */
+void neap_pipe_hold(neap_pipe_end *end, bool is_held);
 
 /* What a transport does with its end; read and write answer as recv and send do,
  * errno included. */

@@ -36,6 +36,13 @@ part_fuzz() {
   check_each ./script/fuzz --seconds $((long ? 60 : 3))
 }
 
+# Seeded runs in memory, each a checked and repeatable story: 500 seeds, with
+# --long 20,000. In a build with assertions.
+part_simulation() {
+  check "debug build" ./script/build Debug
+  NEAP_BUILD=build-debug check_each ./script/simulate 1 $((long ? 20000 : 500))
+}
+
 # Which lines of the core ran, by layer, and the files with most that never did;
 # fails under a floor (95 % and, of proto/, 100 % are what we want). What only
 # repeats itself is left out.
