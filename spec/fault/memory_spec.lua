@@ -33,7 +33,7 @@ local SCRIPT = [[
       { deflate = deflate })
     local ok
     if not conn then return message end
-    for _, text in ipairs { "one", ("x"):rep(3000), "wait" } do
+    for _, text in ipairs { "one", ("x"):rep(3000), ("y"):rep(150000), "wait" } do
       ok, message = conn:send(text)
       if not ok then return message end
       if not conn:receive(0.2) then break end

@@ -26,6 +26,8 @@ local MEMORY = HEAD .. [[
     session:send(("long"):rep(5000))
     session:ping "p"
     session:output()
+    local plain <close> = codec.session { role = role }
+    plain:send(("long"):rep(5000))
     if role == "client" then return end
     session:feed(frames:sub(1, 50))
     session:next()

@@ -1,5 +1,6 @@
 // echo_client.js URL: npm's ws against an echo; prints "ok" at the end.
 'use strict';
+require('dns').setDefaultResultOrder('ipv4first'); // localhost may be ::1 first
 
 const WebSocket = require(process.env.NEAP_NODE_WS || '/usr/share/nodejs/ws');
 

@@ -1,5 +1,6 @@
 // Requests over the kept connections of one http.Agent; prints "ok".
 "use strict";
+require("dns").setDefaultResultOrder("ipv4first"); // localhost may be ::1 first
 const assert = require("assert");
 const http = require("http");
 
