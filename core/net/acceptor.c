@@ -31,9 +31,10 @@ static void listen_again(neap_timer *timer) {
   uv_poll_start(&acceptor->poll, UV_READABLE, on_readable);
 }
 
+/* Where there is no memory to come back later, it goes on now. */
 static void rest(neap_acceptor *acceptor) {
-  uv_poll_stop(&acceptor->poll);
-  neap_loop_start_timer(acceptor->loop, &acceptor->retry, RETRY_MS);
+  if (!neap_loop_start_timer(acceptor->loop, &acceptor->retry, RETRY_MS))
+    uv_poll_stop(&acceptor->poll);
 }
 
 /* Whoever waits is told by a reset, rather than left in the queue. */
