@@ -79,6 +79,10 @@ teardown(function()
   for _, path in pairs(programs) do os.remove(path) end
 end)
 
+-- Seconds. A second is what it takes; 1,700 who wait in the kernel's queue are
+-- looked at before the one who asks.
+local BACK_WITHIN = 3
+
 describe("2,000 clients of a server with 256 descriptors", function()
   local function overrun(held)
     local running <close> = start(
@@ -98,11 +102,11 @@ describe("2,000 clients of a server with 256 descriptors", function()
     local is_in, found
     repeat
       is_in, found = pcall(ws.connect, running.port, "/")
-    until is_in or now() - began > 1.5
+    until is_in or now() - began > BACK_WITHIN
     local peer <close> = assert(is_in and found, found)
     peer:send "served again"
     assert.equal("served again", peer:receive())
-    assert.is_true(now() - began < 1.5, "service came back late")
+    assert.is_true(now() - began < BACK_WITHIN, "service came back late")
     local counts = census(running)
     local counted = counts.shed + counts.refused
     assert.is_true(counted >= dead and counted <= dead + 40,
