@@ -8,7 +8,7 @@ trap 'exit 130' INT TERM
 export LC_ALL=C.UTF-8
 export NEAP_TIMES=$scratch/files  # spec/support/output.lua writes there
 export NEAP_RUN=$$-$RANDOM        # what marks the processes of this run
-: >"$NEAP_TIMES" >"$scratch/parts"
+: >"$NEAP_TIMES" >"$scratch/parts" >"$scratch/sums"
 
 busted=(lua5.4 spec/support/busted.lua --ignore-lua -o spec/support/output.lua)
 
@@ -77,17 +77,39 @@ note_processor() {
 }
 
 run_part() {
-  local start=$SECONDS before=$passed wrong=$failed cpu
+  local start=$SECONDS cpu
   note_processor
-  cpu=$processor
+  cpu=$processor passed=0 failed=0
   title "$1"
   "part_${1//-/_}" || true
-  [ $((passed + failed)) != $((before + wrong)) ] ||
-    { failed=$((failed + 1)); echo "FAILED  $1 has checked nothing"; }
+  [ $((passed + failed)) != 0 ] ||
+    { failed=1; echo "FAILED  $1 has checked nothing"; }
   note_processor
   printf '%6d s, %4d s of processor  %s: %d passed, %d failed\n' \
-    $((SECONDS - start)) $((processor - cpu)) "$1" \
-    $((passed - before)) $((failed - wrong)) | tee -a "$scratch/parts"
+    $((SECONDS - start)) $((processor - cpu)) "$1" "$passed" "$failed" |
+    tee -a "$all/parts"
+  echo "$passed $failed" >>"$all/sums"
+}
+
+# Two parts at a time, each with a scratch directory and counts of its own: they
+# wait more than they work. What one says is shown when it has ended; when it is
+# the only one, at once.
+run_parts() {
+  local part all=$scratch good bad
+  for part in "$@"; do
+    [ "$(jobs -rp | wc -l)" -lt 2 ] || wait -n
+    (
+      scratch=$all/$part
+      mkdir -p "$scratch"
+      [ $# = 1 ] || exec >"$all/$part.log" 2>&1
+      run_part "$part"
+      [ $# = 1 ] || flock "$all/parts" cat "$all/$part.log" >&3
+    ) 3>&1 &
+  done
+  wait
+  while read -r good bad; do
+    passed=$((passed + good)) failed=$((failed + bad))
+  done <"$all/sums"
 }
 
 # Every process of the run has its mark in its environment. One that was killed
