@@ -239,7 +239,13 @@ static neap_inflater *own_inflater(neap_deflate *deflate) {
   return deflate->inflater;
 }
 
-/* Moves what the inflater gives into the message, as long as it may grow. */
+/* Bytes that the message may still take. */
+static size_t room_left(const neap_message *message) {
+  return message->limit ? message->limit - message->buffer.len : SIZE_MAX;
+}
+
+/* Moves what the inflater gives into the message, as long as it may grow. The
+ * first byte that is wrong decides what is wrong, however the peer cut them. */
 static enum neap_failure drain(neap_deflate *deflate, neap_message *message) {
   uint8_t *text = deflate->pool->shared->text;
   enum neap_failure failure = NEAP_FAIL_NONE;
@@ -248,10 +254,12 @@ static enum neap_failure drain(neap_deflate *deflate, neap_message *message) {
     got = neap_inflater_next(deflate->inflater, text, TEXT_ROOM);
     if (got < 0)
       return got == NEAP_ENOMEM ? NEAP_FAIL_MEMORY : NEAP_FAIL_DEFLATE;
-    if (message->limit && (size_t)got > message->limit - message->buffer.len)
-      return NEAP_FAIL_TOO_BIG;
-    failure = neap_message_append(message, text, (size_t)got);
-  } while (!failure && got == TEXT_ROOM);
+    size_t room = room_left(message);
+    bool fits = (size_t)got <= room;
+    failure = neap_message_append(message, text, fits ? (size_t)got : room);
+    if (!failure && !fits)
+      failure = NEAP_FAIL_TOO_BIG;
+  } while (!failure && got > 0);
   return failure;
 }
 

@@ -54,7 +54,8 @@ void neap_inflater_feed(neap_inflater *inflater, const uint8_t *bytes,
 }
 
 /* A last block need not be the last of the message (section 7.2.3.4): what
- * follows goes on with the same window. */
+ * follows goes on with the same window. What came before a fault is given first;
+ * zlib tells the fault again. */
 int neap_inflater_next(neap_inflater *inflater, uint8_t *dst, int room) {
   z_stream *z = &inflater->z;
   int status;
@@ -63,11 +64,10 @@ int neap_inflater_next(neap_inflater *inflater, uint8_t *dst, int room) {
   while ((status = inflate(z, Z_SYNC_FLUSH)) == Z_STREAM_END && z->avail_in)
     inflateResetKeep(z);
   inflater->is_ended = status == Z_STREAM_END;
-  if (status == Z_MEM_ERROR)
-    return NEAP_ENOMEM;
-  if (status < 0 && status != Z_BUF_ERROR)
-    return NEAP_EPROTO;
-  return room - (int)z->avail_out;
+  int got = room - (int)z->avail_out;
+  if (got > 0 || status >= 0 || status == Z_BUF_ERROR)
+    return got;
+  return status == Z_MEM_ERROR ? NEAP_ENOMEM : NEAP_EPROTO;
 }
 
 bool neap_inflater_is_between(const neap_inflater *inflater) {

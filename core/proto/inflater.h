@@ -26,8 +26,8 @@ void neap_inflater_reset(neap_inflater *inflater);
 void neap_inflater_feed(neap_inflater *inflater, const uint8_t *bytes,
                         size_t len);
 
-/* Writes at most room bytes (not 0) to dst. Returns how many; fewer than room:
- * all that was fed is used up. NEAP_EPROTO for what is no DEFLATE, NEAP_ENOMEM. */
+/* Writes at most room bytes (not 0) to dst. Returns how many; none: all that was
+ * fed is used up. NEAP_EPROTO for what is no DEFLATE, NEAP_ENOMEM. */
 int neap_inflater_next(neap_inflater *inflater, uint8_t *dst, int room);
 
 /* Whether it stands between two blocks and at a byte, as it does behind the
