@@ -61,6 +61,11 @@ static int after_wait(lua_State *co, int status, lua_KContext context) {
   return 0;
 }
 
+static void note_size(neap_runtime *rt, size_t len) {
+  if (len >> 10 > (size_t)rt->largest)
+    rt->largest = (int)(len >> 10);
+}
+
 /* The body of the coroutine: (reading, handle) */
 static int call_handler(lua_State *co) {
   struct reading *reading = lua_touserdata(co, 1);
@@ -75,6 +80,7 @@ static int call_handler(lua_State *co) {
     neap_conn_push_handler(co, box->route, NEAP_HANDLER_MESSAGE);
     lua_pushvalue(co, 2);
     lua_pushlstring(co, (const char *)event.data, event.len);
+    note_size(box->rt, event.len);
     push_kind(co, box->rt, event.opcode);
     drop_letter(reading);
     task->kind = (uint8_t)event.opcode;

@@ -1,15 +1,36 @@
 #include "bind/pace.h"
 
-/* KIB: what a heap may always grow by before it is collected again; otherwise by
- * as much as lives, as is Lua's default. */
-enum { KIB = 4096, MOST = 1000 };
+#include <limits.h>
+
+/* What a heap may grow by before it is collected again, in KiB: by as much as
+ * lives, as is Lua's default, and always by LEAST; by MESSAGES of the largest
+ * that come, for each collection looks at all that lives, but not by over MOST. */
+enum { LEAST = 4096, MOST = 16384, MESSAGES = 16, PAUSE_MAX = 1000 };
+
+static int max(int a, int b) {
+  return a > b ? a : b;
+}
+
+static int slack(const neap_runtime *rt) {
+  int messages = rt->largest < MOST / MESSAGES ? rt->largest * MESSAGES : MOST;
+  return max(max(LEAST, messages), rt->heap);
+}
+
+/* A finaliser that turns the loop is not told. */
+void neap_pace_look(neap_runtime *rt) {
+  int heap = lua_gc(rt->L, LUA_GCCOUNT);
+  if (heap > 0 && heap < rt->heap)
+    rt->heap = heap;
+}
 
 void neap_pace_set(neap_runtime *rt) {
-  int live = lua_gc(rt->L, LUA_GCCOUNT) + 1;
-  int pause = 100 + 100 * (live > KIB ? live : KIB) / live;
-  pause = pause < MOST ? pause / 4 * 4 : MOST; /* as Lua keeps it */
   if (rt->pause == 0)
     return;
+  neap_pace_look(rt);
+  int pause = 100 + (int)(100LL * slack(rt) / rt->heap);
+  pause = pause < PAUSE_MAX ? pause / 4 * 4 : PAUSE_MAX; /* as Lua keeps it */
+  rt->heap = INT_MAX;
+  rt->largest = 0;
   int before = lua_gc(rt->L, LUA_GCSETPAUSE, pause);
   if (before == rt->pause) {
     rt->pause = pause;
@@ -25,6 +46,7 @@ static int pace(lua_State *L) {
   lua_gc(L, LUA_GCINC, 0, 0, 0);
   rt->pause = lua_gc(L, LUA_GCSETPAUSE, 200);
   lua_gc(L, LUA_GCSETPAUSE, rt->pause);
+  rt->heap = INT_MAX;
   neap_pace_set(rt);
   return 0;
 }

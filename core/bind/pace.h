@@ -9,6 +9,9 @@
 
 #include "bind/runtime.h"
 
+/* Each turn: the least that the heap comes down to is what lives. */
+void neap_pace_look(neap_runtime *rt);
+
 /* Each second of work: the pace that the heap's size asks for. */
 void neap_pace_set(neap_runtime *rt);
 

@@ -245,6 +245,7 @@ static void watch_for_rest(neap_runtime *rt) {
 static bool on_turn(void *peer) {
   neap_orphans_report(peer);
   bool more = neap_tasks_run(peer);
+  neap_pace_look(peer);
   watch_for_rest(peer);
   return more;
 }

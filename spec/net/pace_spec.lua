@@ -36,6 +36,19 @@ describe("a running server", function()
     assert.is_true(tonumber(ask("", "pause")) > 200)
   end)
 
+  it("lets it grow by several messages, where they are large", function()
+    local running <close> = server.start(SCRIPT:format "")
+    local client <close> = ws.connect(running.port)
+    local function ask_pause()
+      client:send(("?"):rep(1 << 20))
+      return tonumber((client:receive()))
+    end
+    local first = ask_pause()
+    local deadline = os.time() + 10
+    while ask_pause() <= first and os.time() < deadline do end
+    assert.is_true(ask_pause() > first)
+  end)
+
   it("leaves the pace of a heap that is large to Lua's default", function()
     assert.equal("200", ask("heap = {} for i = 1, 2e5 do heap[i] = {} end", "pause"))
   end)
