@@ -57,7 +57,7 @@ enum neap_failure neap_message_append(neap_message *message,
   if (message->opcode == NEAP_OP_TEXT &&
       !neap_utf8_feed(&message->utf8, bytes, len))
     return NEAP_FAIL_TEXT;
-  if (buffer->data && bytes == buffer->data + buffer->len) { /* the room */
+  if (neap_message_has_room_at(message, bytes)) {
     buffer->len += len;
     return NEAP_FAIL_NONE;
   }

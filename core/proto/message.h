@@ -66,6 +66,12 @@ enum neap_failure neap_message_begin(neap_message *message,
  * announced. */
 size_t neap_message_room(neap_message *message, size_t least, uint8_t **at);
 
+static inline bool neap_message_has_room_at(const neap_message *message,
+                                            const uint8_t *at) {
+  const neap_buffer *buffer = &message->buffer;
+  return buffer->data && at == buffer->data + buffer->len;
+}
+
 /* Takes unmasked payload of that frame, in any number of pieces. */
 enum neap_failure neap_message_append(neap_message *message,
                                       const uint8_t *bytes, size_t len);

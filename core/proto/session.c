@@ -237,6 +237,30 @@ static enum neap_failure keep_payload(neap_session *s, const uint8_t *bytes,
   return NEAP_FAIL_NONE;
 }
 
+/* Where the next bytes of a payload go unmasked: a message's, behind what has
+ * arrived of it. There is room then for as much again, if the frame goes on, so
+ * that most of it is never moved; but not for what is only announced. */
+static uint8_t *place_for(neap_session *s, uint8_t *bytes, size_t len) {
+  neap_message *message = &s->message;
+  if (neap_frame_is_control(&s->frame) || message->is_deflated ||
+      neap_message_has_room_at(message, bytes))
+    return bytes;
+  size_t more = message->buffer.len + len;
+  if (more > s->frame.length - len)
+    more = (size_t)s->frame.length - len;
+  uint8_t *at;
+  return neap_message_room(message, len + more, &at) ? at : bytes;
+}
+
+static uint8_t *unmask(neap_session *s, uint8_t *bytes, size_t len) {
+  uint8_t *at = place_for(s, bytes, len);
+  if (at == bytes)
+    neap_mask(s->frame.key, s->key_offset, bytes, len);
+  else
+    neap_mask_copy(s->frame.key, s->key_offset, at, bytes, len);
+  return at;
+}
+
 static int read_payload(neap_session *s, neap_event *event, neap_buffer *out) {
   neap_frame *frame = &s->frame;
   size_t len =
@@ -244,7 +268,7 @@ static int read_payload(neap_session *s, neap_event *event, neap_buffer *out) {
   uint8_t *bytes = take_input(s, len);
 
   if (frame->masked)
-    neap_mask(frame->key, s->key_offset, bytes, len);
+    bytes = unmask(s, bytes, len);
   s->key_offset = (uint8_t)((s->key_offset + len) & 3);
   frame->length -= len;
   enum neap_failure failure = keep_payload(s, bytes, len);
