@@ -256,8 +256,9 @@ static bool is_clean(const neap_conn *conn) {
 
 /* The server drops TCP first. A peer that has said Close sends nothing that
  * would turn that into a reset, so nobody is waited for. */
-static bool is_over(const neap_conn *conn) {
-  return is_clean(conn) && !conn->is_client && conn->transport.tls == NULL;
+bool neap_conn_is_over(const neap_conn *conn) {
+  return is_clean(conn) && !conn->is_client && !conn->is_lingering &&
+         conn->transport.tls == NULL;
 }
 
 void neap_conn_finish(neap_conn *conn) {
@@ -271,7 +272,7 @@ void neap_conn_finish(neap_conn *conn) {
     return;
   if (neap_conn_buffered(conn) > 0)
     return;
-  if (is_over(conn))
+  if (neap_conn_is_over(conn))
     neap_conn_release(conn);
   else
     neap_conn_start_shutdown(conn);

@@ -17,6 +17,8 @@ void neap_conn_arm_open(neap_conn *conn);
 void neap_conn_start_shutdown(neap_conn *conn);
 /* Ends the connection if its closing has done all it waits for. */
 void neap_conn_finish(neap_conn *conn);
+/* Whether finish would release it, were its last bytes out. */
+bool neap_conn_is_over(const neap_conn *conn);
 
 /* conn.c, for the files beside it */
 neap_conn *neap_conn_make(neap_loop *loop, int fd, neap_settings *settings);

@@ -14,7 +14,10 @@ static bool is_full(int error) {
 /* Bytes written, 0 when the socket is full, -1 when the peer is gone. */
 static ssize_t write_vectors(neap_conn *conn, const struct iovec *vectors,
                              int count) {
-  ssize_t n = neap_transport_write(&conn->transport, vectors, count);
+  bool is_last =
+    count == 1 && conn->state == NEAP_CONN_CLOSING && neap_conn_is_over(conn);
+  ssize_t n = is_last ? neap_transport_send_last(&conn->transport, vectors)
+                      : neap_transport_write(&conn->transport, vectors, count);
   if (n < 0 && is_full(errno))
     return 0;
   return n;

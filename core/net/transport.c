@@ -78,6 +78,18 @@ ssize_t neap_transport_send(neap_transport *transport,
   return n;
 }
 
+ssize_t neap_transport_send_last(neap_transport *transport,
+                                 const struct iovec *bytes) {
+  ssize_t n;
+  if (!neap_transport_is_bare(transport))
+    return neap_transport_write(transport, bytes, 1);
+  do
+    n = send(transport->fd, bytes->iov_base, bytes->iov_len,
+             MSG_NOSIGNAL | MSG_MORE);
+  while (n < 0 && errno == EINTR);
+  return n;
+}
+
 ssize_t neap_transport_sendfile(neap_transport *transport, int fd, off_t *at,
                                 size_t len) {
   ssize_t n;

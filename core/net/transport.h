@@ -42,6 +42,11 @@ ssize_t neap_transport_send(neap_transport *transport,
                             const struct iovec *vectors, int count);
 void neap_transport_send_fin(neap_transport *transport);
 
+/* The last bytes, right before the transport is closed: where it is bare, they
+ * leave with its FIN, in one packet. */
+ssize_t neap_transport_send_last(neap_transport *transport,
+                                 const struct iovec *bytes);
+
 /* Bytes that were written, and which the socket has not taken yet. */
 static inline size_t neap_transport_held(const neap_transport *transport) {
   return transport->tls ? transport->tls->held.len : 0;

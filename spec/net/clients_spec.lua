@@ -32,6 +32,11 @@ describe("an echo", function()
     end
   end)
 
+  it("sends its Close and the end of its TCP in one packet", function()
+    local command = "/usr/bin/python3 spec/support/last_packets.py "
+    assert.equal("1\n", run(command .. running.port))
+  end)
+
   it("satisfies ws of npm", function()
     local command = "node spec/support/echo_client.js "
     assert.equal("ok\n", run(command .. running.url .. "/"))
