@@ -53,12 +53,21 @@ void neap_inflater_feed(neap_inflater *inflater, const uint8_t *bytes,
   inflater->is_fresh &= len == 0;
 }
 
+bool neap_inflater_is_between(const neap_inflater *inflater) {
+  int at = inflater->z.data_type;
+  return inflater->is_fresh || inflater->is_ended ||
+         ((at & BETWEEN_BLOCKS) && !(at & UNUSED_BITS));
+}
+
 /* A last block need not be the last of the message (section 7.2.3.4): what
  * follows goes on with the same window. What came before a fault is given first;
- * zlib tells the fault again. */
+ * zlib tells the fault again. Between two blocks it is not asked without input:
+ * it would no longer tell that it is there. */
 int neap_inflater_next(neap_inflater *inflater, uint8_t *dst, int room) {
   z_stream *z = &inflater->z;
   int status;
+  if (z->avail_in == 0 && neap_inflater_is_between(inflater))
+    return 0;
   z->next_out = dst;
   z->avail_out = (unsigned)room;
   while ((status = inflate(z, Z_SYNC_FLUSH)) == Z_STREAM_END && z->avail_in)
@@ -68,10 +77,4 @@ int neap_inflater_next(neap_inflater *inflater, uint8_t *dst, int room) {
   if (got > 0 || status >= 0 || status == Z_BUF_ERROR)
     return got;
   return status == Z_MEM_ERROR ? NEAP_ENOMEM : NEAP_EPROTO;
-}
-
-bool neap_inflater_is_between(const neap_inflater *inflater) {
-  int at = inflater->z.data_type;
-  return inflater->is_fresh || inflater->is_ended ||
-         ((at & BETWEEN_BLOCKS) && !(at & UNUSED_BITS));
 }
