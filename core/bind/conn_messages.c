@@ -7,7 +7,8 @@
 #include "bind/conn_internal.h"
 #include "proto/status.h"
 
-enum { UNREAD_MAX = 4096 };
+/* STRING_COST: what Lua and malloc put around a string. */
+enum { UNREAD_MAX = 4096, STRING_COST = 48 };
 
 /* On the C stack of who runs the handler; gone once the handler has waited. */
 struct reading {
@@ -61,11 +62,6 @@ static int after_wait(lua_State *co, int status, lua_KContext context) {
   return 0;
 }
 
-static void note_size(neap_runtime *rt, size_t len) {
-  if (len >> 10 > (size_t)rt->largest)
-    rt->largest = (int)(len >> 10);
-}
-
 /* The body of the coroutine: (reading, handle) */
 static int call_handler(lua_State *co) {
   struct reading *reading = lua_touserdata(co, 1);
@@ -80,7 +76,7 @@ static int call_handler(lua_State *co) {
     neap_conn_push_handler(co, box->route, NEAP_HANDLER_MESSAGE);
     lua_pushvalue(co, 2);
     lua_pushlstring(co, (const char *)event.data, event.len);
-    note_size(box->rt, event.len);
+    box->rt->strings += event.len + STRING_COST;
     push_kind(co, box->rt, event.opcode);
     drop_letter(reading);
     task->kind = (uint8_t)event.opcode;

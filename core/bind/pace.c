@@ -3,17 +3,19 @@
 #include <limits.h>
 
 /* What a heap may grow by before it is collected again, in KiB: by as much as
- * lives, as is Lua's default, and always by LEAST; by MESSAGES of the largest
- * that come, for each collection looks at all that lives, but not by over MOST. */
-enum { LEAST = 4096, MOST = 16384, MESSAGES = 16, PAUSE_MAX = 1000 };
+ * lives, as is Lua's default, and always by LEAST; by what messages make of it in
+ * the OFTEN-th part of a second, for each collection looks at all that lives, but
+ * not by over MOST. */
+enum { LEAST = 4096, MOST = 16384, OFTEN = 32, PAUSE_MAX = 1000 };
 
 static int max(int a, int b) {
   return a > b ? a : b;
 }
 
 static int slack(const neap_runtime *rt) {
-  int messages = rt->largest < MOST / MESSAGES ? rt->largest * MESSAGES : MOST;
-  return max(max(LEAST, messages), rt->heap);
+  size_t messages = rt->strings / 1024 / OFTEN;
+  int made = messages < MOST ? (int)messages : MOST;
+  return max(max(LEAST, made), rt->heap);
 }
 
 /* A finaliser that turns the loop is not told. */
@@ -30,7 +32,7 @@ void neap_pace_set(neap_runtime *rt) {
   int pause = 100 + (int)(100LL * slack(rt) / rt->heap);
   pause = pause < PAUSE_MAX ? pause / 4 * 4 : PAUSE_MAX; /* as Lua keeps it */
   rt->heap = INT_MAX;
-  rt->largest = 0;
+  rt->strings = 0;
   int before = lua_gc(rt->L, LUA_GCSETPAUSE, pause);
   if (before == rt->pause) {
     rt->pause = pause;

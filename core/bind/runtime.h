@@ -63,9 +63,9 @@ typedef struct neap_runtime {
   neap_timer rest; /* a collection once the loop has rested */
   uint64_t roads;  /* how often Lua was called */
   uint64_t roads_at_rest;
-  int pause;   /* of the collector, as neap has set it; 0 = as the script has */
-  int heap;    /* the least KiB of Lua's heap seen lately: what lives */
-  int largest; /* KiB of the largest message delivered lately */
+  int pause; /* of the collector, as neap has set it; 0 = as the script has */
+  int heap;  /* the least KiB of Lua's heap seen lately: what lives */
+  size_t strings; /* bytes that messages have made of it lately */
   bool is_running;
   bool is_closing; /* the state goes: Lua is not called any more */
   bool without_sites;

@@ -36,7 +36,7 @@ describe("a running server", function()
     assert.is_true(tonumber(ask("", "pause")) > 200)
   end)
 
-  it("lets it grow by several messages, where they are large", function()
+  it("lets it grow by more, where messages make much of it", function()
     local running <close> = server.start(SCRIPT:format "")
     local client <close> = ws.connect(running.port)
     local function ask_pause()
