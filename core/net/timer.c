@@ -11,8 +11,15 @@ static void put(neap_timers *timers, uint32_t place, neap_timer *timer) {
   timer->place = place;
 }
 
+/* The count of turns may have begun anew between the two. */
+static bool is_before(const neap_timer *one, const neap_timer *other) {
+  if (one->at != other->at)
+    return one->at < other->at;
+  return (int32_t)(one->turn - other->turn) < 0;
+}
+
 static void sift_up(neap_timers *timers, uint32_t place, neap_timer *timer) {
-  while (place > 1 && timers->heap[place / 2]->at > timer->at) {
+  while (place > 1 && is_before(timer, timers->heap[place / 2])) {
     put(timers, place, timers->heap[place / 2]);
     place /= 2;
   }
@@ -25,9 +32,9 @@ static void sift_down(neap_timers *timers, uint32_t place, neap_timer *timer) {
     if (child > timers->count)
       break;
     if (child < timers->count &&
-        timers->heap[child + 1]->at < timers->heap[child]->at)
+        is_before(timers->heap[child + 1], timers->heap[child]))
       child++;
-    if (timers->heap[child]->at >= timer->at)
+    if (is_before(timer, timers->heap[child]))
       break;
     put(timers, place, timers->heap[child]);
     place = child;
@@ -69,6 +76,7 @@ int neap_timer_start(neap_timers *timers, neap_timer *timer, uint64_t at) {
       return err;
   }
   timer->at = at;
+  timer->turn = ++timers->turns;
   sift_up(timers, ++timers->count, timer);
   return NEAP_OK;
 }
@@ -81,7 +89,7 @@ void neap_timer_stop(neap_timers *timers, neap_timer *timer) {
   neap_timer *last = timers->heap[timers->count--];
   if (last == timer)
     return;
-  if (place > 1 && timers->heap[place / 2]->at > last->at)
+  if (place > 1 && is_before(last, timers->heap[place / 2]))
     sift_up(timers, place, last);
   else
     sift_down(timers, place, last);

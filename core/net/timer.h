@@ -1,7 +1,8 @@
 /* net/timer.h - moments of free length, in one binary heap per loop.
  *
  * The owner embeds a neap_timer and keeps it until it is stopped or has
- * fired. Starting and stopping cost O(log n). */
+ * fired. Starting and stopping cost O(log n). Those of one moment fire in the
+ * order in which they were started. */
 
 #ifndef NEAP_NET_TIMER_H
 #define NEAP_NET_TIMER_H
@@ -17,12 +18,14 @@ struct neap_timer {
   neap_timer_fn *fn; /* may start the timer again, or free it */
   uint64_t at;       /* loop milliseconds */
   uint32_t place;    /* in the heap, from 1; 0 = not waiting */
+  uint32_t turn;     /* among those of its moment */
 };
 
 typedef struct neap_timers {
   neap_timer **heap; /* heap[1] is the nearest */
   uint32_t count;
   uint32_t cap;
+  uint32_t turns; /* of the last one that was started */
 } neap_timers;
 
 void neap_timers_release(neap_timers *timers);

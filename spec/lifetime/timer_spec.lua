@@ -205,3 +205,22 @@ describe("timers of a state that is closed", function()
     assert.is_nil(output:find "Sanitizer", output)
   end)
 end)
+
+describe("timers of one moment", function()
+  it("fire in the order in which they were started, whatever was stopped between", function()
+    life.run(function()
+      local scope, fired, others = neap.scope(), {}, {}
+      core.hold_clock(true)
+      for i = 1, 40 do
+        scope:after(0.01, function() fired[#fired + 1] = i end)
+        others[i] = scope:after(i % 3 / 100, function() end)
+      end
+      for i = 40, 1, -3 do others[i]:close() end
+      core.advance(0.02)
+      core.hold_clock(false)
+      life.wait_until(function() return #fired == 40 end)
+      for i = 1, 40 do assert.equal(i, fired[i]) end
+      scope:close()
+    end)
+  end)
+end)
