@@ -1,4 +1,4 @@
-#include "bind/conn.h"
+#include "bind/conn_internal.h"
 
 #include <string.h>
 
@@ -233,11 +233,13 @@ static int has_room(lua_State *L) {
   return 1;
 }
 
-static void push_handle(lua_State *L, neap_conn_box *box) {
-  if (box->slot != LUA_NOREF)
-    lua_rawgeti(L, LUA_REGISTRYINDEX, box->slot);
-  else
-    neap_weak_get(L, box);
+/* Pushes nothing, and is false, where a finaliser is about to end it. */
+static bool push_handle(lua_State *L, neap_conn_box *box) {
+  neap_conn_push(L, box);
+  if (lua_isuserdata(L, -1))
+    return true;
+  lua_pop(L, 1);
+  return false;
 }
 
 int neap_conn_push_by_id(lua_State *L, neap_runtime *rt, uint64_t id) {
@@ -246,8 +248,7 @@ int neap_conn_push_by_id(lua_State *L, neap_runtime *rt, uint64_t id) {
   if (box == NULL || box->peer.kind != NEAP_PEER_CONN ||
       conn->state != NEAP_CONN_OPEN)
     return 0;
-  push_handle(L, box);
-  return 1;
+  return push_handle(L, box) ? 1 : 0;
 }
 
 static int conns_next(lua_State *L) {
@@ -272,8 +273,8 @@ static int conns(lua_State *L) {
       if (box == NULL || box->peer.kind != NEAP_PEER_CONN ||
           conn->state < NEAP_CONN_OPEN || conn->state > last)
         continue;
-      push_handle(L, box);
-      lua_rawseti(L, -2, ++count);
+      if (push_handle(L, box))
+        lua_rawseti(L, -2, ++count);
     }
   }
   lua_pushinteger(L, 0);

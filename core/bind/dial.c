@@ -26,7 +26,8 @@ typedef struct dial_box {
   neap_runtime *rt;
   neap_route *route;
   neap_task *waiter;
-  int status; /* 1 under way, NEAP_OK, or why it failed */
+  int status;    /* 1 under way, NEAP_OK, or why it failed */
+  bool is_taken; /* whoever waited has the connection */
   char key[NEAP_KEY_LEN];
   char message[MESSAGE_MAX];
 } dial_box;
@@ -140,8 +141,9 @@ static int dial_new(lua_State *L) {
   return 1;
 }
 
-static int push_result(lua_State *L, const dial_box *box) {
+static int push_result(lua_State *L, dial_box *box) {
   lua_getiuservalue(L, -1, RESULT);
+  box->is_taken = true;
   if (box->status >= 0)
     return 1;
   int answer = lua_gettop(L);
@@ -295,12 +297,25 @@ static int dial_wait(lua_State *L) {
   return neap_task_park(L, &box->waiter, -1, NEAP_ETIMEOUT);
 }
 
+/* It came when the one who waited had been cancelled. */
+static void drop_result(lua_State *L, dial_box *box) {
+  if (box->status != NEAP_OK || box->is_taken)
+    return;
+  box->is_taken = true;
+  lua_getiuservalue(L, 1, RESULT);
+  neap_conn_box *handle = neap_conn_check(L, -1);
+  if (handle->conn)
+    neap_conn_terminate(handle->conn);
+  lua_pop(L, 1);
+}
+
 /* dial:close(): gives the attempt up; also __close and __gc */
 static int dial_close(lua_State *L) {
   dial_box *box = check_dial(L);
   if (box->rt->loop == NULL)
     return 0;
   give_up(box);
+  drop_result(L, box);
   if (box->route)
     neap_route_release(box->route);
   box->route = NULL;

@@ -1,6 +1,7 @@
 local core = require "neap.core"
 local life = require "spec.support.life"
 local neap = require "neap"
+local test = require "neap.test"
 
 local function closed_answer(...)
   return select("#", ...) == 3 and (select(3, ...)) or "no failure"
@@ -296,6 +297,54 @@ describe("a dropped connection", function()
       life.forget(function() world:connect "/" end)
       neap.sleep(3)
       assert.equal(1001, code)
+    end)
+  end)
+end)
+
+describe("a connection that comes when the wait for it is cancelled", function()
+  it("is closed with the attempt, and abandoned by nobody", function()
+    neap.run(function()
+      local before, is_in = (core.abandoned()), false
+      local app = neap.app()
+      app:ws("/", { accept = function()
+        neap.sleep(0.01)
+        is_in = true
+        return true
+      end })
+      local world, own = test.serve(app), neap.scope()
+      own:spawn(function() world:connect "/" end)
+      life.wait_until(function() return world.pipes[1] end)
+      world.pipes[1]:hold("client", true)
+      life.wait_until(function() return is_in end)
+      neap.sleep(0.01)
+      world.pipes[1]:hold("client", false)
+      own:cancel() -- the answer is read before the task goes on
+      own:close()
+      life.wait_until(function() return core.counts().stream.live == 0 end, "its end")
+      life.collect()
+      assert.equal(before, (core.abandoned()))
+      world:close()
+    end)
+    life.check_census()
+  end)
+end)
+
+describe("the list of connections", function()
+  it("is whole while one of them is being collected", function()
+    life.run(function(world)
+      local found
+      world:ws("/", {})
+      local kept = world:connect "/"
+      life.forget(function() world:connect "/" end)
+      local behind = world:connect "/"
+      life.forget(function() -- what was marked last is finalised first
+        setmetatable({}, { __gc = function()
+          found = {}
+          for conn in core.conns() do found[conn] = true end
+        end })
+      end)
+      life.collect()
+      assert.is_true(found[kept] and found[behind])
     end)
   end)
 end)
