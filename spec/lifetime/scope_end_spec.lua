@@ -68,15 +68,16 @@ describe("an ended scope", function()
 
   it("answers closed already while it closes, and no timer fires then", function()
     life.run(function()
-      local answer, ticks
+      local answer, ticks, is_closing
       local scope = neap.scope()
-      scope:every(0.01, function() ticks = (ticks or 0) + 1 end)
-      scope:after(0.02, function() ticks = 100 end)
+      scope:every(0.01, function() ticks = is_closing end)
+      scope:after(0.02, function() ticks = is_closing end)
       scope:spawn(function()
         scope:shield(1, function() neap.sleep(0.1) end)
         answer = code_of(scope:spawn(print))
       end)
       neap.sleep(0)
+      is_closing = true
       scope:close()
       assert.equal("closed", answer)
       assert.is_nil(ticks)
