@@ -218,10 +218,18 @@ static int route_close(lua_State *L) {
   return 0;
 }
 
+/* route:conns() -> how many connections have not ended, close handler and all */
+static int route_conns(lua_State *L) {
+  neap_route **box = luaL_checkudata(L, 1, ROUTE);
+  lua_pushinteger(L, *box ? (lua_Integer)(*box)->conns : 0);
+  return 1;
+}
+
 void neap_bind_route(lua_State *L) {
   static const luaL_Reg none[] = {{NULL, NULL}};
   static const luaL_Reg settings_meta[] = {{"__gc", settings_gc}, {NULL, NULL}};
-  static const luaL_Reg methods[] = {{"close", route_close}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+    {"close", route_close}, {"conns", route_conns}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {
     {"__gc", route_close}, {"__close", route_close}, {NULL, NULL}};
   static const luaL_Reg functions[] = {

@@ -3,6 +3,7 @@
 local admission = require "neap.admission"
 local core = require "neap.core"
 local drain = require "neap.drain"
+local guests = require "neap.guests"
 local json = require "neap.json"
 local log = require "neap.log"
 local middleware = require "neap.middleware"
@@ -48,7 +49,7 @@ function app.new(given)
   if not own then site.fail("%s", message) end
   if own.json then json.use(own.json) end
   local own_scope = scope.new { label = "app", on_error = log_error }
-  own_scope.provides = provide.registry(own_scope)
+  own_scope.provides, own_scope.listeners = provide.registry(own_scope), {}
   return setmetatable({
     options = own,
     where = site.caller(),
@@ -56,7 +57,7 @@ function app.new(given)
     router = router.new(), -- its own paths alone, so that a clash is told at its line
     items = {}, -- middleware, routes and mounts, in the order of registration
     routes = {},
-    listeners = {},
+    listeners = own_scope.listeners,
     secured = setmetatable({}, { __mode = "k" }), -- listeners that speak TLS
     draining = false,
   }, mt)
@@ -324,6 +325,7 @@ local function settle_route(route, settings_for)
   route.origins, route.settled = own.origins, own
   if not route.handler then
     route.core = make_core_route(route, settings_for(own), room.app.scope)
+    guests.expect(room.app.scope, route.core)
   end
 end
 

@@ -6,6 +6,7 @@
 
 local core = require "neap.core"
 local entry = require "neap.entry"
+local guests = require "neap.guests"
 local job = require "neap.job"
 local log = require "neap.log"
 local shield = require "neap.shield"
@@ -125,9 +126,12 @@ local function end_one(self, last)
   self.step_at = nil
 end
 
--- Callbacks of a connection go first, then the rest in reverse order; what is
--- added meanwhile is last, and so goes next.
+-- The connections of an app go first, then a connection's callbacks, then the
+-- rest in reverse order; what is added meanwhile is last, and so goes next.
 local function end_all(self)
+  if self.routes then
+    guests.end_all(self, self.why.cause == "drain" and "drain" or "cancelled")
+  end
   for _, owned in ipairs(entry.list(self)) do
     if owned.is_callback then job.finish(owned) end
   end
@@ -206,6 +210,11 @@ local function has_only_timers(self)
   return owned == nil
 end
 
+local function is_soon_done(self)
+  local is_alone = has_only_timers(self) or (self.tasks == 0 and not core.is_running())
+  return is_alone and not guests.are_below(self)
+end
+
 -- From here on timeouts.cancel counts, for all that is below too.
 local function set_clock(self, now)
   if self.closing_at then return end
@@ -232,7 +241,7 @@ end
 ---@param why table
 function closer.begin(self, why)
   if self.state ~= "open" then return end
-  local can_end_now = has_only_timers(self) or (self.tasks == 0 and not core.is_running())
+  local can_end_now = is_soon_done(self)
   if not can_end_now then pcall(watch, self) end
   self.state, self.why = "closing", why
   why.age = why.age or core.now() - self.began

@@ -31,7 +31,7 @@ local function new_scope(conn)
   }
   local life = core.life(conn)
   own.tags = life and life.tags
-  if conn.state == "closed" then own:close() end
+  if life and life.why then own:close(life.why) end -- else that is still to come
   return own
 end
 
@@ -178,7 +178,10 @@ core.hook("conn_closed", function(conn, why, handler)
   if life then
     life.why = why
     wake_waiters(life, why)
-    if life.scope then life.scope:close(why) end
+    if life.scope then
+      life.scope:close(why)
+      if handler then scope.hand_on(life.scope) end
+    end
   end
   if handler then handler(conn, why) end
 end)

@@ -5,6 +5,7 @@
 
 local core = require "neap.core"
 local events = require "neap.events"
+local guests = require "neap.guests"
 local job = require "neap.job"
 local log = require "neap.log"
 local notify = require "neap.notify"
@@ -94,17 +95,10 @@ local function tell(app, conns)
   while left > 0 and core.now() < app.deadline do task.sleep(0.001) end
 end
 
--- What stands below the app's scope ends before it. Each is closing already,
--- once its connection has said why; to close it again waits for its end.
-local function wait_for_scopes(conns)
-  local until_then = core.now() + DROP_SECONDS
-  for _, conn in ipairs(conns) do
-    local life = core.life(conn)
-    if life and life.scope then
-      while not life.why and core.now() < until_then do task.sleep(LOOK_SECONDS) end
-      life.scope:close { cause = "drain" }
-    end
-  end
+-- Their close handlers may still wait, until the deadline.
+local function wait_for_guests(app)
+  while guests.has_any(app.scope) and core.now() < app.deadline do task.sleep(LOOK_SECONDS) end
+  guests.end_all(app.scope, "drain")
 end
 
 -- Handlers that were told of the end may still wait for something.
@@ -154,7 +148,7 @@ local function run(app)
   attempt("waiting for answers", wait_for_answers, app)
   local forced = attempt("dropping connections", drop_the_rest, conns) or 0
   attempt("closing listeners", close_listeners, app)
-  attempt("waiting for the connections' scopes", wait_for_scopes, conns)
+  attempt("waiting for the connections' handlers", wait_for_guests, app)
   if not worker.is_other() then
     attempt("waiting for the other workers", wait_for_workers, app)
   end

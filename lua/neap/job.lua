@@ -83,10 +83,22 @@ end
 ---@param scope table
 ---@param task userdata
 function job.adopt(scope, task)
-  local self = entry.link(scope,
-    { kind = "task", of = scope, task = task, stop = job.stop, is_callback = true })
+  local self = entry.link(scope, {
+    kind = "task", of = scope, task = task, stop = job.stop, is_callback = true,
+    since = core.now(),
+  })
   core.set_owner(task, self)
   begin(self)
+end
+
+--- Moves a callback's task to another scope.
+---@param self table
+---@param scope table
+function job.move(self, scope)
+  count(self.of, -1)
+  entry.unlink(self)
+  self.of, self.since = scope, core.now()
+  begin(entry.link(scope, self))
 end
 
 --- The house's tasks end what scripts own, and are ended by nobody.
@@ -183,11 +195,12 @@ end
 
 --- Waits, in a task of the house, for the end of a task: it gets its scope's
 --- timeouts.cancel, and what it is shielded for; then its coroutine is closed,
---- so that its <close> variables run.
+--- so that its <close> variables run. A callback may have come late.
 ---@param self table
 function job.finish(self)
   job.cancel(self)
-  local deadline = (self.of.closing_at or core.now()) + self.of.cancel_timeout
+  local since = math.max(self.of.closing_at or core.now(), self.since or 0)
+  local deadline = since + self.of.cancel_timeout
   while self.scope do
     local left = math.max(deadline, shield.ends_at(self.task)) - core.now()
     if left <= 0 then break end

@@ -105,8 +105,12 @@ local function ask(route, req)
   return false, response.refuse(403)
 end
 
+local function is_ending(app, route)
+  return app.draining or app.scope.state ~= "open" or route.room.app.scope.state ~= "open"
+end
+
 local function refuse_upgrade(app, route, req)
-  if app.draining then
+  if is_ending(app, route) then
     return response.refuse(503, "the server is stopping", { ["Retry-After"] = "5" })
   end
   if not origin.is_allowed(route.origins, req:header "origin", req:header "host") then
@@ -181,9 +185,9 @@ local function conclude(app, core, req, answer, entry)
     error("the stream had begun: return that, or nothing", 0)
   end
   if answer.status ~= 101 then return response.send(req, answer, lines) end
-  if app.draining then return response.send(req, refuse_upgrade(app, entry.route, req)) end
-  local headers = response.block(rawget(answer, "headers"), lines)
   local route = entry.route
+  if is_ending(app, route) then return response.send(req, refuse_upgrade(app, route, req)) end
+  local headers = response.block(rawget(answer, "headers"), lines)
   local conn = req:upgrade(route.core, answer.data, answer.protocol, headers)
   if conn then tag.pass(req, conn) end
   if conn and route.draining then core.life(conn, true).on_draining = route.draining end

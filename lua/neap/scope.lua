@@ -360,13 +360,28 @@ function methods.shield(_, seconds, fn)
   return shield.run(seconds, fn)
 end
 
---- Takes over a callback's task that has begun to wait; the scope above does,
---- when it waits for the end of this one.
+-- Of what ends with its scope, the nearest one above that still can.
+local function nearest_open(self)
+  local at = self
+  while at and at.state == "closed" do at = at.parent end
+  return at or scope.house
+end
+
+--- Takes over a callback's task that has begun to wait; the house does, when it
+--- waits for the end of this scope.
 ---@param task userdata
 function methods:adopt(task)
-  local at = self
-  while at and (at.state == "closed" or closer.waits_for(task, at)) do at = at.parent end
-  job.adopt(at or scope.house, task)
+  job.adopt(closer.waits_for(task, self) and scope.house or nearest_open(self), task)
+end
+
+--- Gives the running task, which has waited for the end of a scope, to the
+--- nearest one above it.
+---@param ended table scope
+function scope.hand_on(ended)
+  local owner = core.owner()
+  if type(owner) == "table" and owner.of == scope.house then
+    job.move(owner, nearest_open(ended))
+  end
 end
 
 local function report(self, err, trace)

@@ -234,7 +234,7 @@ local function run_cut(scenario, make_app, plan)
     world.plan = plan
     outcome = play(scenario, world)
     writes = count_writes(world)
-    world:close()
+    task.spawn(world.close, world) -- waits for deadlines, which the steps bring
   end
   return writes, outcome, wait_until_back(before, step)
 end

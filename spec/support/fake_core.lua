@@ -115,7 +115,7 @@ local function make_core()
 end
 
 local function make_scope()
-  local scope_mt = { __index = {} }
+  local scope_mt = { __index = { state = "open" } }
   function scope_mt.__index:close() self.is_closed = true end
   function scope_mt.__index.defer() end
   local scope = {}
