@@ -85,11 +85,24 @@ static int open_acceptor(lua_State *L, neap_acceptor **out, neap_loop *loop,
                 : neap_acceptor_open(out, loop, fd, &mark, settings, fault);
 }
 
-void neap_listener_set_handler(lua_State *L, neap_runtime *rt, uint32_t tag) {
+static void set(lua_State *L, neap_runtime *rt, lua_Integer key) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, rt->handlers);
   lua_insert(L, -2);
-  lua_rawseti(L, -2, tag);
+  lua_rawseti(L, -2, key);
   lua_pop(L, 1);
+}
+
+void neap_listener_set_handler(lua_State *L, neap_runtime *rt, uint32_t tag) {
+  set(L, rt, tag);
+}
+
+void neap_listener_set_doors(lua_State *L, neap_runtime *rt, uint32_t tag) {
+  set(L, rt, -(lua_Integer)tag);
+}
+
+bool neap_listener_push_doors(lua_State *L, neap_runtime *rt, uint32_t tag) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->handlers);
+  return lua_rawgeti(L, -1, -(lua_Integer)tag) == LUA_TTABLE;
 }
 
 /* core.listen{host=, port=, v6only=, sharing= | path=, mode=, owner=, group= |
@@ -143,6 +156,8 @@ static int listener_close(lua_State *L) {
   acceptor->peer = NULL;
   lua_pushnil(L);
   neap_listener_set_handler(L, rt, acceptor->tag);
+  lua_pushnil(L);
+  neap_listener_set_doors(L, rt, acceptor->tag);
   neap_conns_let_go(rt->loop, acceptor->tag);
   neap_acceptor_close(acceptor);
   neap_unref(rt, &box->slot);
@@ -210,6 +225,16 @@ static int listener_set_tls(lua_State *L) {
   return neap_push_status(L, NEAP_OK);
 }
 
+/* listener:set_doors(doors): those that need not go through on_request */
+static int listener_set_doors(lua_State *L) {
+  listener_box *box = check_listener(L);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  if (box->acceptor)
+    neap_listener_set_doors(L, neap_runtime_of(L), box->acceptor->tag);
+  return 0;
+}
+
 /* listener:dup() -> a descriptor of the same socket, for another worker */
 static int listener_dup(lua_State *L) {
   listener_box *box = check_listener(L);
@@ -227,11 +252,15 @@ static int listener_tostring(lua_State *L) {
 }
 
 void neap_bind_listener(lua_State *L) {
-  static const luaL_Reg methods[] = {
-    {"close", listener_close},     {"address", listener_address},
-    {"dup", listener_dup},         {"drain", listener_drain},
-    {"set_tls", listener_set_tls}, {"hold", listener_hold},
-    {"accept", listener_accept},   {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"close", listener_close},
+                                     {"address", listener_address},
+                                     {"dup", listener_dup},
+                                     {"drain", listener_drain},
+                                     {"set_tls", listener_set_tls},
+                                     {"hold", listener_hold},
+                                     {"accept", listener_accept},
+                                     {"set_doors", listener_set_doors},
+                                     {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__gc", listener_close},
                                          {"__close", listener_close},
                                          {"__tostring", listener_tostring},

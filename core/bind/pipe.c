@@ -16,7 +16,7 @@ static pipe_box *check_pipe(lua_State *L, int index) {
   return luaL_checkudata(L, index, CLASS);
 }
 
-/* core.pipe{settings=, on_request=} -> pipe; core.dial{pipe=} goes through it,
+/* core.pipe{settings=, on_request=, doors=} -> pipe; core.dial{pipe=} goes through it,
  * to on_request as if a listener had accepted it */
 static int pipe_new(lua_State *L) {
   neap_runtime *rt = neap_runtime_of(L);
@@ -36,6 +36,8 @@ static int pipe_new(lua_State *L) {
   lua_getfield(L, 1, "on_request");
   luaL_argcheck(L, lua_isfunction(L, -1), 1, "on_request is not a function");
   neap_listener_set_handler(L, rt, box->tag);
+  lua_getfield(L, 1, "doors");
+  neap_listener_set_doors(L, rt, box->tag);
   return 1;
 }
 
@@ -110,6 +112,8 @@ static int pipe_close(lua_State *L) {
     return 0;
   lua_pushnil(L);
   neap_listener_set_handler(L, rt, box->tag);
+  lua_pushnil(L);
+  neap_listener_set_doors(L, rt, box->tag);
   neap_pipe_release(box->pipe);
   box->pipe = NULL;
   neap_settings_release(box->settings);

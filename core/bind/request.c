@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bind/door.h"
 #include "bind/fields.h"
 #include "bind/request_internal.h"
 #include "bind/tls.h"
-#include "proto/deflate_offer.h"
 #include "proto/handshake.h"
 #include "proto/status.h"
 
@@ -49,16 +49,9 @@ static void request_done(neap_task *task, int status, int count) {
   neap_request_end(box);
 }
 
-struct arrival {
-  neap_conn *conn;
-  const neap_http_head *head;
-  const char *src;
-  size_t len;
-};
-
-static neap_request_box *new_request(neap_runtime *rt, lua_State *L,
-                                     const struct arrival *arrival) {
-  neap_conn *conn = arrival->conn;
+/* Leaves a request on the stack that nothing knows yet. */
+static neap_request_box *make_request(neap_runtime *rt, lua_State *L,
+                                      const neap_arrival *arrival) {
   size_t head_size = neap_http_head_size(arrival->head);
   size_t size = offsetof(neap_request_box, head) + head_size;
   neap_request_box *box = lua_newuserdatauv(L, size + arrival->len, 1);
@@ -66,21 +59,29 @@ static neap_request_box *new_request(neap_runtime *rt, lua_State *L,
   box->peer.kind = NEAP_PEER_REQUEST;
   box->slot = LUA_NOREF;
   box->rt = rt;
-  box->address = conn->address;
+  box->address = arrival->conn->address;
   box->bytes = (char *)box + size;
   memcpy(&box->head, arrival->head, head_size);
   memcpy(box->bytes, arrival->src, arrival->len);
   luaL_setmetatable(L, NEAP_REQUEST_CLASS);
+  return box;
+}
+
+static neap_request_box *new_request(neap_runtime *rt, lua_State *L,
+                                     const neap_arrival *arrival) {
+  neap_request_box *box = make_request(rt, L, arrival);
   box->slot = neap_ref(rt, L);
-  box->conn = conn;
-  conn->peer = box;
+  box->conn = arrival->conn;
+  box->conn->peer = box;
   neap_census_open(&rt->loop->census, &box->born, NEAP_CLASS_REQUEST,
                    neap_loop_now(rt->loop));
   return box;
 }
 
 static void take_request(neap_runtime *rt, lua_State *L, void *arg) {
-  const struct arrival *arrival = arg;
+  neap_arrival *arrival = arg;
+  if (neap_door_enter(rt, L, arrival))
+    return;
   neap_request_box *box = new_request(rt, L, arrival);
   neap_task *task = neap_task_take(rt, L);
   lua_State *co = task->co;
@@ -101,7 +102,11 @@ static void take_request(neap_runtime *rt, lua_State *L, void *arg) {
 void neap_request_arrived(neap_conn *conn, const neap_http_head *head,
                           const char *src, size_t len) {
   neap_runtime *rt = conn->loop->peer;
-  neap_road(rt, take_request, &(struct arrival){conn, head, src, len});
+  neap_arrival arrival = {conn, head, src, len, false};
+  neap_road(rt, take_request, &arrival);
+  if (arrival.is_entering)
+    neap_conn_close(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
+                    "out of memory", 13);
   if (conn->peer == NULL && conn->state == NEAP_CONN_ANSWER &&
       conn->http.writing == NEAP_HTTP_SILENT)
     neap_conn_terminate(conn); /* no memory even for the request */
@@ -124,32 +129,35 @@ void neap_request_gone(neap_conn *conn) {
   neap_road(box->rt, call_gone, box);
 }
 
-/* req:check_upgrade() -> true | nil, message, status */
-static int request_check_upgrade(lua_State *L) {
-  neap_request_box *box = neap_request_check(L);
-  if (neap_handshake_check(&box->head, box->bytes, NULL) == NEAP_OK) {
-    lua_pushboolean(L, 1);
-    return 1;
-  }
-  luaL_pushfail(L);
-  lua_pushstring(L, box->head.error);
-  lua_pushinteger(L, box->head.status);
-  return 3;
-}
-
-static void push_env(lua_State *L, int index) {
-  index = lua_absindex(L, index);
-  if (lua_getiuservalue(L, index, ENV) == LUA_TTABLE)
-    return;
-  lua_pop(L, 1);
-  lua_newtable(L);
+static void keep_env(lua_State *L, int index) {
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, index, ENV);
 }
 
-/* req.tls, of the request at index 1: made when it is first asked for. */
-static int push_tls(lua_State *L, const neap_request_box *box) {
-  push_env(L, 1);
+/* Where there is a table already, or a function that makes it. */
+static bool push_own_env(lua_State *L, int index) {
+  int type = lua_getiuservalue(L, index, ENV);
+  if (type == LUA_TFUNCTION) {
+    lua_pushvalue(L, index);
+    lua_call(L, 1, 1);
+    keep_env(L, index);
+  } else if (type != LUA_TTABLE) {
+    lua_pop(L, 1);
+    return false;
+  }
+  return true;
+}
+
+static void push_env(lua_State *L, int index) {
+  if (push_own_env(L, index))
+    return;
+  lua_newtable(L);
+  keep_env(L, index);
+}
+
+/* req.tls, made when it is first asked for. */
+static int push_tls(lua_State *L, int index, const neap_request_box *box) {
+  push_env(L, index);
   lua_pushliteral(L, "tls");
   if (lua_rawget(L, -2) == LUA_TTABLE)
     return 1;
@@ -162,58 +170,23 @@ static int push_tls(lua_State *L, const neap_request_box *box) {
   return 1;
 }
 
-/* Sends the 101, with the answer to the compression that was offered. */
-static int open_websocket(const neap_request_box *box, neap_conn *conn,
-                          neap_settings *settings, const neap_upgrade *given) {
-  neap_upgrade upgrade = *given;
-  neap_deflate_terms terms;
-  char line[NEAP_DEFLATE_HEADER_MAX] = "";
-  if (settings->deflates &&
-      neap_deflate_accept(&box->head, box->bytes, &settings->deflate.wish,
-                          &terms, line) > 0)
-    upgrade.deflate = &terms;
-  upgrade.extensions = line;
-  return neap_conn_upgrade(conn, settings, &upgrade);
+void neap_request_keep_tls(lua_State *L, int index,
+                           const neap_request_box *box) {
+  int top = lua_gettop(L);
+  if (box->conn->transport.tls)
+    push_tls(L, index, box);
+  lua_settop(L, top);
 }
 
-/* req:upgrade(route, data, protocol | nil, headers) -> conn | nil, message,
- * code */
-static int request_upgrade(lua_State *L) {
-  neap_runtime *rt = neap_runtime_of(L);
-  neap_request_box *box = neap_request_check(L);
-  neap_route *route = neap_route_check(L, 2);
-  char accept[NEAP_ACCEPT_LEN];
-  neap_upgrade upgrade = {.accept = accept};
-  upgrade.protocol = luaL_optlstring(L, 4, NULL, &upgrade.protocol_len);
-  upgrade.extra = luaL_optlstring(L, 5, "", &upgrade.extra_len);
-  neap_conn *conn = box->conn;
-  if (conn == NULL)
-    return neap_push_status(L, NEAP_ECLOSED);
-  if (neap_handshake_check(&box->head, box->bytes, accept))
-    return neap_push_failure(L, NEAP_EPROTO, box->head.error);
-
-  if (conn->transport.tls) /* the handler may ask for it yet */
-    push_tls(L, box);
-  lua_settop(L, 5);
-  lua_pushvalue(L, 3);
-  neap_conn_box *handle = neap_conn_handle(rt, L, conn, route, true);
-  if (upgrade.protocol) {
-    neap_conn_push_life(L, -1);
-    lua_pushvalue(L, 4);
-    lua_setfield(L, -2, "protocol");
-    lua_pop(L, 1);
-  }
+void neap_request_keep(neap_runtime *rt, lua_State *L,
+                       const neap_arrival *arrival) {
+  neap_request_box *box = make_request(rt, L, arrival);
+  int index = lua_gettop(L);
+  lua_pushvalue(L, index - 1);
+  lua_setiuservalue(L, index, ENV);
+  box->conn = arrival->conn;
+  neap_request_keep_tls(L, index, box);
   box->conn = NULL;
-  conn->peer = handle;
-  conn->born.site = route->site;
-  conn->address = box->address; /* a proxy's connection is its client's now */
-  int err = open_websocket(box, conn, route->settings, &upgrade);
-  if (err) {
-    neap_conn_terminate(conn);
-    return neap_push_status(L, err);
-  }
-  neap_conn_start_route(handle, L, 1);
-  return 1;
 }
 
 static void push_span(lua_State *L, const neap_request_box *box,
@@ -278,7 +251,7 @@ static int push_field(lua_State *L, const neap_request_box *box,
       lua_pushlstring(L, remote,
                       neap_address_write(&box->address, remote, sizeof remote));
       return 1;
-    case NEAP_FIELD_TLS: return push_tls(L, box);
+    case NEAP_FIELD_TLS: return push_tls(L, 1, box);
     default: return 0;
   }
 }
@@ -291,7 +264,7 @@ static int request_index(lua_State *L) {
     return 1;
   if (lua_type(L, 2) == LUA_TSTRING && push_field(L, box, lua_tostring(L, 2)))
     return 1;
-  if (lua_getiuservalue(L, 1, ENV) != LUA_TTABLE)
+  if (!push_own_env(L, 1))
     return 0;
   lua_pushvalue(L, 2);
   lua_gettable(L, -2);
@@ -340,10 +313,14 @@ static int request_gc(lua_State *L) {
 
 void neap_bind_request(lua_State *L) {
   static const luaL_Reg methods[] = {
-    {"answer", neap_request_answer},  {"check_upgrade", request_check_upgrade},
-    {"upgrade", request_upgrade},     {"header", request_header},
-    {"fields", request_fields},       {"is_upgrade", request_is_upgrade},
-    {"is_closed", request_is_closed}, {NULL, NULL}};
+    {"answer", neap_request_answer},
+    {"check_upgrade", neap_request_check_upgrade},
+    {"upgrade", neap_request_upgrade},
+    {"header", request_header},
+    {"fields", request_fields},
+    {"is_upgrade", request_is_upgrade},
+    {"is_closed", request_is_closed},
+    {NULL, NULL}};
   static const luaL_Reg metamethods[] = {
     {"__gc", request_gc}, {"__newindex", request_newindex}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"env", request_env},

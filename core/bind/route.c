@@ -66,6 +66,11 @@ neap_route *neap_route_check(lua_State *L, int index) {
   return *box;
 }
 
+neap_route *neap_route_of(lua_State *L, int index) {
+  neap_route **box = lua_touserdata(L, index);
+  return box ? *box : NULL;
+}
+
 static size_t size_field(lua_State *L, const char *name) {
   lua_getfield(L, 1, name);
   lua_Number n = luaL_optnumber(L, -1, 0);

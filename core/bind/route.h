@@ -50,6 +50,8 @@ neap_route *neap_route_enter(lua_State *L, neap_route *route);
 void neap_route_leave(neap_route *route);
 
 neap_route *neap_route_check(lua_State *L, int index);
+/* Of what is known to be a route: NULL when it is closed. */
+neap_route *neap_route_of(lua_State *L, int index);
 neap_settings *neap_settings_check(lua_State *L, int index);
 
 void neap_bind_route(lua_State *L);

@@ -57,7 +57,7 @@ typedef struct neap_runtime {
   int hooks[NEAP_HOOK_COUNT];
   int text; /* the strings "text" and "binary" */
   int binary;
-  int handlers; /* table: listener tag -> on_request */
+  int handlers; /* table: listener tag -> on_request, -tag -> its doors */
   uint32_t last_tag;
   size_t handles_at_collection;
   neap_timer rest; /* a collection once the loop has rested */

@@ -60,6 +60,7 @@ function app.new(given)
     listeners = own_scope.listeners,
     secured = setmetatable({}, { __mode = "k" }), -- listeners that speak TLS
     draining = false,
+    doors = {}, -- of each listener: door.lua
   }, mt)
 end
 
@@ -361,6 +362,7 @@ end
 ---@param self table the app
 ---@return userdata settings
 ---@return function on_request
+---@return table doors
 function app.prepare(self)
   if not self.make_handler then compile(self) end
   return self.settings, self.make_handler(nil)

@@ -4,6 +4,7 @@
 -- the services stop, the app's scope closes what is left, and so does the loop.
 
 local core = require "neap.core"
+local door = require "neap.door"
 local events = require "neap.events"
 local guests = require "neap.guests"
 local job = require "neap.job"
@@ -176,6 +177,7 @@ function drain.begin(app, seconds)
     return false
   end
   app.draining, app.deadline = true, deadline
+  door.shut(app.doors)
   notify.stopping(("stopping: %d connections, %g s at most"):format(live "conn", seconds))
   scope.house:spawn(run, app)
   return true

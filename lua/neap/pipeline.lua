@@ -4,6 +4,7 @@
 -- an answer that came back through every middleware: forgetting to return is
 -- a refusal.
 
+local door = require "neap.door"
 local log = require "neap.log"
 local origin = require "neap.origin"
 local request = require "neap.request"
@@ -157,11 +158,14 @@ local function chain_of_405(leaf)
 end
 
 -- Gives each entry of a leaf its chain, and the leaf the answers for other methods.
-local function compile_leaf(app, leaf)
+local function compile_leaf(app, leaf, env_mts)
   for method, entry in pairs(leaf.entries) do
     local route = entry.route
     local last = method == "WS" and ws_end(app, route) or http_end(route)
     entry.run = chain(route.room.chain, route.depth, last)
+    if method == "WS" and #entry.names == 0 then
+      door.prepare(entry, leaf.pattern, env_mts[route.room])
+    end
   end
   local ws = leaf.entries.WS
   leaf.not_upgraded = ws and not_upgraded(ws.route)
@@ -179,7 +183,7 @@ local function choose_http(leaf, method)
 end
 
 -- Sends what the chain answered; a wrong header shows only here.
-local function conclude(app, core, req, answer, entry)
+local function conclude(app, core, req, answer, entry, way)
   local stream, lines = req._stream, req._lines
   if stream and stream.is_begun and stream ~= answer then
     error("the stream had begun: return that, or nothing", 0)
@@ -189,13 +193,15 @@ local function conclude(app, core, req, answer, entry)
   if is_ending(app, route) then return response.send(req, refuse_upgrade(app, route, req)) end
   local headers = response.block(rawget(answer, "headers"), lines)
   local conn = req:upgrade(route.core, answer.data, answer.protocol, headers)
-  if conn then tag.pass(req, conn) end
-  if conn and route.draining then core.life(conn, true).on_draining = route.draining end
+  if not conn then return end
+  tag.pass(req, conn)
+  if route.draining then core.life(conn, true).on_draining = route.draining end
+  if entry.door_path then door.open(way.doors, entry, req, way.is_strict) end
 end
 
-local function finish(app, core, req, run, entry)
+local function finish(app, core, req, run, entry, way)
   local answer = run(req)
-  local ok, err = xpcall(conclude, traceback, app, core, req, answer, entry)
+  local ok, err = xpcall(conclude, traceback, app, core, req, answer, entry, way)
   if ok then return end
   local label = entry and entry.route.label or "middleware"
   log.error(("wrong answer from %s: %s"):format(label, err.message),
@@ -230,15 +236,16 @@ end
 ---@param app table
 ---@param laid table from plan.make
 ---@param core table neap.core
----@return function make make(hosts) returns on_request for a listener that answers `hosts`
+---@return function make make(hosts) returns on_request for a listener that answers `hosts`, and
+---  its doors
 function pipeline.compile(app, laid, core)
   local routes, env_of, env_mts = laid.router, core.env, make_env_mts(laid)
   local root_mt, find_404 = env_mts[laid.rooms[1]], make_finder_of_404(laid)
-  for _, leaf in ipairs(routes.leaves) do compile_leaf(app, leaf) end
+  for _, leaf in ipairs(routes.leaves) do compile_leaf(app, leaf, env_mts) end
   local root, root_options = laid.rooms[1].chain, laid.rooms[1].options
   local bad_path = chain(root, #root, refusal(400, "the path is badly encoded"))
 
-  local function dispatch(req)
+  local function dispatch(req, way)
     local path = request.split_target(req.target)
     local leaf, values = routes:find(path)
     local run, entry
@@ -253,13 +260,15 @@ function pipeline.compile(app, laid, core)
     local env <close> = request.prepare(env_of(req), req,
       route and env_mts[route.room] or root_mt, route and route.settled or root_options)
     if values and entry then env.params = router.params(entry, values) end
-    finish(app, core, req, run, entry)
+    finish(app, core, req, run, entry, way)
   end
 
   local unknown_host = refusal(421, "this server does not answer that host name")
 
   return function(hosts)
-    if not hosts then return dispatch end
+    local way = { doors = {}, is_strict = hosts ~= nil }
+    table.insert(app.doors, way.doors)
+    if not hosts then return function(req) return dispatch(req, way) end, way.doors end
     local known -- the last name that was answered: most often the next one too
     return function(req)
       local host = req:header "host"
@@ -267,8 +276,8 @@ function pipeline.compile(app, laid, core)
         if not origin.answers(hosts, host) then return response.send(req, unknown_host()) end
         known = host
       end
-      return dispatch(req)
-    end
+      return dispatch(req, way)
+    end, way.doors
   end
 end
 

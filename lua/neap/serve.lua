@@ -82,7 +82,9 @@ local function open(app, url, given, socket)
     return nil, ("cannot listen on %s: %s"):format(url, failure), code
   end
   worker.note(listener, parsed)
-  on_request = app.make_handler(hosts_for(app, parsed, host))
+  local doors
+  on_request, doors = app.make_handler(hosts_for(app, parsed, host))
+  listener:set_doors(doors)
   table.insert(app.listeners, listener)
   if parsed.is_secure then app.secured[listener] = { given = given, url = url } end
   return listener

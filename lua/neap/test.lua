@@ -110,16 +110,17 @@ local world_mt = { __name = "neap.test.world", __index = world_methods }
 ---@param app table what neap.app returned; it is closed with the world
 ---@return table world with connect(path, options), cut(how), close()
 function test.serve(app)
-  local settings, handler = apps.prepare(app)
+  local settings, handler, doors = apps.prepare(app)
   local ok, failure = service.start_all(app)
   if not ok then site.fail("%s", failure) end
-  return setmetatable(
-    { app = app, settings = settings, handler = handler, pipes = {}, conns = {} }, world_mt)
+  return setmetatable({
+    app = app, settings = settings, handler = handler, doors = doors, pipes = {}, conns = {},
+  }, world_mt)
 end
 
 -- What the next connection goes through.
 function world_methods:pipe()
-  local pipe = core.pipe { settings = self.settings, on_request = self.handler }
+  local pipe = core.pipe { settings = self.settings, on_request = self.handler, doors = self.doors }
   if self.plan then pipe:cut(self.plan.how, self.plan.at) end
   self.pipes[#self.pipes + 1] = pipe
   return pipe

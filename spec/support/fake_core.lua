@@ -104,7 +104,7 @@ local function make_core()
     function listener.address()
       return given.host or given.path, given.port == 0 and 4711 or given.port
     end
-    for _, name in ipairs { "close", "hold", "accept" } do
+    for _, name in ipairs { "close", "hold", "accept", "set_doors" } do
       listener[name] = function() end
     end
     function listener.drain() return 0 end
