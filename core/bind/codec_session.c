@@ -12,6 +12,7 @@
 /* The session lives in its userdata: nothing else knows of it. */
 typedef struct codec {
   neap_session session;
+  neap_intake intake;
   neap_deflate_pool pool;
   neap_buffer input; /* what feed() copied; the session reads it in place */
   neap_buffer out;
@@ -152,12 +153,13 @@ static int codec_session(lua_State *L) {
   enum neap_role role = check_role(L);
   size_t limit = check_limit(L);
   made.has_key = check_fixed_key(L, made.key);
-  neap_session_init(&made.session, role, limit,
+  neap_session_init(&made.session, role,
                     made.has_key ? copy_fixed_key : make_random_key);
 
   codec *c = lua_newuserdatauv(L, sizeof *c, 0);
   int handle = lua_gettop(L);
   *c = made;
+  neap_session_lend(&c->session, &c->intake, limit);
   luaL_setmetatable(L, CLASS);
   use_deflate(L, c);
   lua_settop(L, handle);

@@ -210,7 +210,7 @@ static void keep_protocol(lua_State *L, const neap_http_head *head,
  * in lower case; the body as far as it came along. */
 static void keep_answer(lua_State *L, const struct answer *answer) {
   const neap_http_head *head = answer->head;
-  const neap_http *http = &answer->conn->http;
+  const neap_http *http = answer->conn->http;
   char name[64];
   lua_createtable(L, 0, head->field_count + 2);
   for (int i = 0; i < head->field_count; i++) {

@@ -108,7 +108,7 @@ void neap_request_arrived(neap_conn *conn, const neap_http_head *head,
     neap_conn_close(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
                     "out of memory", 13);
   if (conn->peer == NULL && conn->state == NEAP_CONN_ANSWER &&
-      conn->http.writing == NEAP_HTTP_SILENT)
+      conn->http->writing == NEAP_HTTP_SILENT)
     neap_conn_terminate(conn); /* no memory even for the request */
 }
 

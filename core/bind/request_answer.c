@@ -18,7 +18,7 @@ static neap_http_answer read_answer(lua_State *L, const neap_request_box *box) {
 }
 
 static bool is_answered(const neap_conn *conn) {
-  return conn == NULL || conn->http.writing != NEAP_HTTP_SILENT;
+  return conn == NULL || conn->http->writing != NEAP_HTTP_SILENT;
 }
 
 /* req:answer(status, reason | nil, headers, body) -> true | nil, message, code */

@@ -61,7 +61,7 @@ static bool is_passing(int error) {
 
 /* Below what is decided here: TLS, and the first byte of HTTP. */
 static void start_with(neap_acceptor *acceptor, neap_conn *conn) {
-  conn->http.is_last = acceptor->is_draining;
+  conn->http->is_last = acceptor->is_draining;
   if (acceptor->tls && neap_conn_secure(conn, acceptor->tls, NULL))
     neap_conn_terminate(conn);
   else if (acceptor->is_proxied)

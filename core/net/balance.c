@@ -64,7 +64,7 @@ static bool needs_deadline(const neap_conn *conn) {
     case NEAP_CONN_HEAD: return conn->settings->handshake > 0;
     case NEAP_CONN_ANSWER:
       return (conn->wants_upgrade && conn->settings->handshake > 0) ||
-             (conn->http.wants_body && conn->settings->body > 0);
+             (conn->http->wants_body && conn->settings->body > 0);
     case NEAP_CONN_DISCARD: return true;
     case NEAP_CONN_OPEN: return is_waiting_open(conn);
     case NEAP_CONN_CLOSING:

@@ -46,23 +46,36 @@ static void start_life(neap_conn *conn, neap_loop *loop,
                 settings->handshake);
 }
 
-neap_conn *neap_conn_make(neap_loop *loop, int fd, neap_settings *settings) {
+/* Every connection speaks HTTP first. */
+static neap_conn *make(neap_loop *loop, neap_settings *settings) {
   neap_conn *conn = calloc(1, sizeof *conn);
+  neap_http *http = neap_blocks_take(&loop->https);
+  if (conn == NULL || http == NULL) {
+    free(conn);
+    free(http);
+    return NULL;
+  }
+  *http = (neap_http){0};
+  conn->http = http;
+  start_life(conn, loop, settings);
+  return conn;
+}
+
+neap_conn *neap_conn_make(neap_loop *loop, int fd, neap_settings *settings) {
+  neap_conn *conn = make(loop, settings);
   if (conn == NULL) {
     close(fd);
     return NULL;
   }
-  start_life(conn, loop, settings);
   neap_transport_open(&conn->transport, fd);
   return conn;
 }
 
 neap_conn *neap_conn_make_on_pipe(neap_loop *loop, neap_pipe_end *end,
                                   neap_settings *settings) {
-  neap_conn *conn = calloc(1, sizeof *conn);
+  neap_conn *conn = make(loop, settings);
   if (conn == NULL)
     return NULL;
-  start_life(conn, loop, settings);
   neap_transport_open_pipe(&conn->transport, end);
   return conn;
 }
@@ -100,20 +113,15 @@ static int use_deflate(neap_conn *conn, const neap_deflate_terms *terms) {
   return deflate ? NEAP_OK : NEAP_ENOMEM;
 }
 
-/* Bytes that came behind the head wait in the session until the turn ends. */
 static int open_session(neap_conn *conn, enum neap_role role,
                         neap_mask_source *mask,
                         const neap_deflate_terms *deflate) {
-  neap_http early = conn->http;
-  neap_session_init(&conn->session, role, conn->settings->message, mask);
+  neap_http early = *conn->http;
+  neap_blocks_give(&conn->loop->https, conn->http);
+  neap_session_init(&conn->session, role, mask);
   int no_deflate = deflate ? use_deflate(conn, deflate) : NEAP_OK;
   conn->is_websocket = true;
-  neap_session_feed(&conn->session, early.at, early.left);
-  int err = neap_session_pause(&conn->session);
-  if (early.left) {
-    conn->is_resumed = true;
-    neap_conn_mark_dirty(conn);
-  }
+  int err = neap_conn_keep(conn, early.at, early.left);
   neap_buffer_release(&early.held);
   return err ? err : no_deflate;
 }
@@ -279,6 +287,8 @@ void neap_conn_finish(neap_conn *conn) {
 }
 
 static void free_conn(neap_conn *conn) {
+  if (!conn->is_websocket)
+    neap_blocks_give(&conn->loop->https, conn->http);
   neap_settings_release(conn->settings);
   free(conn->reason);
   free(conn->meter);
@@ -318,7 +328,7 @@ static void release_session(neap_conn *conn) {
     neap_http_release(conn);
     return;
   }
-  neap_session_release(&conn->session);
+  neap_conn_end_reading(conn);
   neap_census_remove(&conn->loop->census, NEAP_CLASS_CONN, sizeof *conn);
 }
 

@@ -111,8 +111,8 @@ struct neap_conn {
   void *peer; /* the binding's; NULL when it has let go */
   uint64_t id;
   union {
+    neap_http *http;      /* before, or for ever */
     neap_session session; /* from OPEN on */
-    neap_http http;       /* before, or for ever */
   };
   neap_queue queue;
   neap_link dirty; /* of the loop; when CLOSED, in its list of the dead */

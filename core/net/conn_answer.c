@@ -48,7 +48,7 @@ static const char *date_now(void) {
 
 /* What is left of the body decides, too, whether another request can follow. */
 static void settle_keeping(neap_conn *conn, const neap_http_answer *answer) {
-  neap_http *http = &conn->http;
+  neap_http *http = conn->http;
   if (conn->state != NEAP_CONN_ANSWER || http->failure || http->is_last ||
       answer->length == NEAP_LENGTH_TO_END)
     http->keeps = false;
@@ -59,7 +59,7 @@ static void settle_keeping(neap_conn *conn, const neap_http_answer *answer) {
 }
 
 int neap_http_begin(neap_conn *conn, const neap_http_answer *given) {
-  neap_http *http = &conn->http;
+  neap_http *http = conn->http;
   neap_http_answer answer = *given;
   if (answer.length == NEAP_LENGTH_CHUNKED && http->is_old)
     answer.length = NEAP_LENGTH_TO_END;
@@ -77,10 +77,10 @@ int neap_http_begin(neap_conn *conn, const neap_http_answer *given) {
 }
 
 int neap_conn_answer(neap_conn *conn, const neap_http_answer *answer) {
-  if (conn->state > NEAP_CONN_ANSWER || conn->http.writing)
+  if (conn->state > NEAP_CONN_ANSWER || conn->http->writing)
     return NEAP_ECLOSED;
   int err = neap_http_begin(conn, answer);
-  if (!err && conn->http.writing == NEAP_HTTP_BYTES)
+  if (!err && conn->http->writing == NEAP_HTTP_BYTES)
     err = neap_http_put(conn, answer->body, answer->body_len);
   if (!err)
     neap_http_answered(conn);
@@ -100,10 +100,10 @@ void neap_http_refuse(neap_conn *conn, int status, const char *text) {
 
 int neap_conn_begin_answer(neap_conn *conn, neap_http_answer *answer,
                            bool is_watched) {
-  if (conn->state != NEAP_CONN_ANSWER || conn->http.writing)
+  if (conn->state != NEAP_CONN_ANSWER || conn->http->writing)
     return NEAP_ECLOSED;
   answer->length = NEAP_LENGTH_CHUNKED;
-  conn->http.is_watched = is_watched;
+  conn->http->is_watched = is_watched;
   int err = neap_http_begin(conn, answer);
   if (!err)
     neap_conn_update_interest(conn);
@@ -112,9 +112,9 @@ int neap_conn_begin_answer(neap_conn *conn, neap_http_answer *answer,
 
 static bool is_in_parts(const neap_conn *conn) {
   return conn->state == NEAP_CONN_ANSWER &&
-         (conn->http.writing == NEAP_HTTP_CHUNKS ||
-          conn->http.writing == NEAP_HTTP_BYTES ||
-          conn->http.writing == NEAP_HTTP_NOTHING);
+         (conn->http->writing == NEAP_HTTP_CHUNKS ||
+          conn->http->writing == NEAP_HTTP_BYTES ||
+          conn->http->writing == NEAP_HTTP_NOTHING);
 }
 
 static int write_chunk(neap_conn *conn, const void *data, size_t len) {
@@ -128,9 +128,9 @@ static int write_chunk(neap_conn *conn, const void *data, size_t len) {
 int neap_conn_write_part(neap_conn *conn, const void *data, size_t len) {
   if (!is_in_parts(conn))
     return NEAP_ECLOSED;
-  if (len == 0 || conn->http.writing == NEAP_HTTP_NOTHING)
+  if (len == 0 || conn->http->writing == NEAP_HTTP_NOTHING)
     return NEAP_OK;
-  int err = conn->http.writing == NEAP_HTTP_CHUNKS
+  int err = conn->http->writing == NEAP_HTTP_CHUNKS
               ? write_chunk(conn, data, len)
               : neap_http_put(conn, data, len);
   return err ? err : conn->is_backlogged;
@@ -140,7 +140,7 @@ int neap_conn_end_answer(neap_conn *conn) {
   if (!is_in_parts(conn))
     return NEAP_ECLOSED;
   int err = NEAP_OK;
-  if (conn->http.writing == NEAP_HTTP_CHUNKS)
+  if (conn->http->writing == NEAP_HTTP_CHUNKS)
     err = neap_http_put(conn, "0\r\n\r\n", 5);
   if (!err)
     neap_http_answered(conn);

@@ -16,7 +16,7 @@ static int fail(neap_http *http, int status) {
 }
 
 static void note_wait(neap_conn *conn, uint64_t length) {
-  neap_http *http = &conn->http;
+  neap_http *http = conn->http;
   uint64_t now = neap_loop_now(conn->loop);
   if (!neap_deadline_is_armed(&conn->deadline) || length == 0)
     return;
@@ -30,7 +30,7 @@ static bool is_too_slow(const neap_http *http, uint64_t length) {
 
 static int send_continue(neap_conn *conn) {
   static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
-  neap_http *http = &conn->http;
+  neap_http *http = conn->http;
   bool is_due = http->owes_continue && http->body.received == 0 &&
                 http->writing == NEAP_HTTP_SILENT;
   http->owes_continue = false;
@@ -40,7 +40,7 @@ static int send_continue(neap_conn *conn) {
 }
 
 static int wait_for_more(neap_conn *conn) {
-  neap_http *http = &conn->http;
+  neap_http *http = conn->http;
   uint64_t length = conn->settings->body;
   if (is_too_slow(http, length))
     return fail(http, NEAP_ETIMEOUT);
@@ -53,9 +53,9 @@ static int wait_for_more(neap_conn *conn) {
 }
 
 void neap_http_stop_waiting(neap_conn *conn) {
-  if (!conn->http.wants_body)
+  if (!conn->http->wants_body)
     return;
-  conn->http.wants_body = false;
+  conn->http->wants_body = false;
   note_wait(conn, conn->settings->body);
   neap_deadline_disarm(&conn->deadline);
   neap_conn_update_interest(conn);
@@ -63,7 +63,7 @@ void neap_http_stop_waiting(neap_conn *conn) {
 
 int neap_conn_read_body(neap_conn *conn, size_t limit, const uint8_t **data,
                         size_t *len) {
-  neap_http *http = &conn->http;
+  neap_http *http = conn->http;
   size_t used;
   if (conn->state != NEAP_CONN_ANSWER)
     return NEAP_ECLOSED;
@@ -85,7 +85,7 @@ int neap_conn_read_body(neap_conn *conn, size_t limit, const uint8_t **data,
 }
 
 const char *neap_conn_body_error(const neap_conn *conn) {
-  const neap_http *http = &conn->http;
+  const neap_http *http = conn->http;
   if (http->body.error)
     return http->body.error;
   return http->failure == NEAP_ETIMEOUT ? "the body came too slowly"
@@ -93,14 +93,14 @@ const char *neap_conn_body_error(const neap_conn *conn) {
 }
 
 void neap_http_on_body_deadline(neap_conn *conn) {
-  conn->http.wants_body = false;
-  fail(&conn->http, NEAP_ETIMEOUT);
+  conn->http->wants_body = false;
+  fail(conn->http, NEAP_ETIMEOUT);
   conn->loop->events->readable(conn);
   neap_conn_update_interest(conn);
 }
 
 bool neap_http_discard(neap_conn *conn) {
-  neap_http *http = &conn->http;
+  neap_http *http = conn->http;
   const uint8_t *piece;
   size_t used, size;
   int got;
@@ -119,8 +119,8 @@ bool neap_http_discard(neap_conn *conn) {
 /* A client that waits for 100 may send its body or the next request behind the
  * answer: nobody can tell which, so there is no next one. */
 bool neap_http_can_discard(neap_conn *conn) {
-  if (neap_http_body_is_done(&conn->http.body) || neap_http_discard(conn))
+  if (neap_http_body_is_done(&conn->http->body) || neap_http_discard(conn))
     return true;
-  return !conn->http.owes_continue &&
-         neap_http_body_left(&conn->http.body) <= DISCARD_MAX;
+  return !conn->http->owes_continue &&
+         neap_http_body_left(&conn->http->body) <= DISCARD_MAX;
 }

@@ -34,39 +34,39 @@ static neap_http_file *open_file(neap_loop *loop, int fd, uint64_t at,
 }
 
 void neap_http_close_file(neap_conn *conn) {
-  neap_http_file *file = conn->http.file;
+  neap_http_file *file = conn->http->file;
   if (file == NULL)
     return;
-  conn->http.file = NULL;
+  conn->http->file = NULL;
   neap_census_close(&conn->loop->census, &file->born);
   neap_descriptor_close(&conn->loop->descriptors, file->fd);
   free(file);
 }
 
 int neap_http_file_descriptor(const neap_conn *conn) {
-  if (conn->is_websocket || conn->http.file == NULL)
+  if (conn->is_websocket || conn->http->file == NULL)
     return -1;
-  return conn->http.file->fd;
+  return conn->http->file->fd;
 }
 
 int neap_conn_answer_file(neap_conn *conn, const neap_http_answer *answer,
                           int fd, uint64_t at) {
   int err = NEAP_ECLOSED;
-  if (conn->state == NEAP_CONN_ANSWER && !conn->http.writing)
+  if (conn->state == NEAP_CONN_ANSWER && !conn->http->writing)
     err = neap_http_begin(conn, answer);
-  if (err || conn->http.writing == NEAP_HTTP_NOTHING || !answer->body_len) {
+  if (err || conn->http->writing == NEAP_HTTP_NOTHING || !answer->body_len) {
     close(fd);
     if (!err)
       neap_http_answered(conn);
     return err;
   }
-  conn->http.file = open_file(conn->loop, fd, at, answer->body_len);
-  if (conn->http.file == NULL) {
+  conn->http->file = open_file(conn->loop, fd, at, answer->body_len);
+  if (conn->http->file == NULL) {
     close(fd);
     neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
     return NEAP_ENOMEM;
   }
-  conn->http.writing = NEAP_HTTP_FILE;
+  conn->http->writing = NEAP_HTTP_FILE;
   neap_conn_uncork(conn);
   if (neap_conn_is_live(conn) && !conn->is_backlogged)
     neap_http_send_file(conn);
@@ -97,7 +97,7 @@ static void fail(neap_conn *conn) {
 }
 
 void neap_http_send_file(neap_conn *conn) {
-  neap_http_file *file = conn->http.file;
+  neap_http_file *file = conn->http->file;
   size_t budget = TURN;
   while (file->left && budget && !conn->is_backlogged) {
     size_t len = file->left < budget ? file->left : budget;

@@ -10,11 +10,11 @@
 enum { BATCH = 16, DISCARD_MS = 2000, ANSWER_MS = 5000 };
 
 static int parse(const neap_conn *conn, neap_http_head *head) {
-  const char *src = (const char *)conn->http.at;
+  const char *src = (const char *)conn->http->at;
   size_t limit = conn->settings->header;
   return conn->is_client
-           ? neap_http_read_response(head, src, conn->http.left, limit)
-           : neap_http_read_request(head, src, conn->http.left, limit);
+           ? neap_http_read_response(head, src, conn->http->left, limit)
+           : neap_http_read_request(head, src, conn->http->left, limit);
 }
 
 /* Behind a request that wants to switch there is WebSocket, or nothing. */
@@ -30,7 +30,7 @@ static bool may_keep(const neap_conn *conn, const neap_http_head *head,
 /* The binding has all the time it needs, unless a peer waits for a 101. */
 static void start_request(neap_conn *conn, const neap_http_head *head,
                           const char *src) {
-  neap_http *http = &conn->http;
+  neap_http *http = conn->http;
   conn->state = NEAP_CONN_ANSWER;
   conn->wants_upgrade = neap_handshake_is_upgrade(head, src);
   if (conn->is_client)
@@ -53,7 +53,7 @@ static void start_request(neap_conn *conn, const neap_http_head *head,
 
 /* One head, read where it lies; false when it is not whole, or wrong. */
 static bool read_head(neap_conn *conn) {
-  neap_http *http = &conn->http;
+  neap_http *http = conn->http;
   neap_http_head head;
   int size = parse(conn, &head);
   if (size < 0 && conn->is_client)
@@ -77,7 +77,7 @@ static void resume_later(neap_conn *conn) {
 
 static void read_heads(neap_conn *conn) {
   int budget = BATCH;
-  while (conn->state == NEAP_CONN_HEAD && conn->http.left &&
+  while (conn->state == NEAP_CONN_HEAD && conn->http->left &&
          !conn->is_backlogged) {
     if (budget-- == 0) {
       resume_later(conn);
@@ -86,8 +86,9 @@ static void read_heads(neap_conn *conn) {
     if (!read_head(conn))
       break;
   }
-  if (conn->state == NEAP_CONN_HEAD && conn->http.left && conn->http.is_idle) {
-    conn->http.is_idle = false;
+  if (conn->state == NEAP_CONN_HEAD && conn->http->left &&
+      conn->http->is_idle) {
+    conn->http->is_idle = false;
     neap_loop_arm(conn->loop, &conn->deadline, NEAP_DEADLINE_HANDSHAKE,
                   conn->settings->handshake);
   }
@@ -96,7 +97,7 @@ static void read_heads(neap_conn *conn) {
 static void end_discard(neap_conn *conn) {
   if (neap_http_discard(conn))
     neap_http_answered(conn);
-  else if (conn->http.failure)
+  else if (conn->http->failure)
     neap_conn_release(conn);
 }
 
@@ -119,7 +120,7 @@ static int gather(neap_http *http, neap_buffer *own, uint8_t *bytes,
 }
 
 static void keep_rest(neap_conn *conn, neap_buffer *own) {
-  neap_http *http = &conn->http;
+  neap_http *http = conn->http;
   if (conn->is_websocket || conn->state > NEAP_CONN_DISCARD ||
       http->left == 0) {
     neap_buffer_release(own);
@@ -137,7 +138,7 @@ static void keep_rest(neap_conn *conn, neap_buffer *own) {
 
 static void read_all(neap_conn *conn) {
   conn->is_reading = true;
-  if (conn->state == NEAP_CONN_ANSWER && conn->http.wants_body) {
+  if (conn->state == NEAP_CONN_ANSWER && conn->http->wants_body) {
     neap_http_stop_waiting(conn);
     conn->loop->events->readable(conn);
   }
@@ -149,7 +150,7 @@ static void read_all(neap_conn *conn) {
 
 void neap_http_received(neap_conn *conn, uint8_t *bytes, size_t len) {
   neap_buffer own;
-  if (gather(&conn->http, &own, bytes, len))
+  if (gather(conn->http, &own, bytes, len))
     neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
   else
     read_all(conn);
@@ -162,7 +163,7 @@ void neap_http_received(neap_conn *conn, uint8_t *bytes, size_t len) {
 
 /* What came behind the request is next, once there is room for its answer. */
 static void next_request(neap_conn *conn) {
-  neap_http *http = &conn->http;
+  neap_http *http = conn->http;
   conn->state = NEAP_CONN_HEAD;
   http->is_idle = true;
   if (http->left == 0)
@@ -187,7 +188,7 @@ static void await_rest(neap_conn *conn) {
 }
 
 void neap_http_answered(neap_conn *conn) {
-  neap_http *http = &conn->http;
+  neap_http *http = conn->http;
   http->writing = NEAP_HTTP_SILENT;
   http->wants_body = false;
   if (!http->keeps || http->is_last || http->failure)
@@ -202,7 +203,7 @@ void neap_http_answered(neap_conn *conn) {
 }
 
 void neap_http_drained(neap_conn *conn) {
-  neap_http *http = &conn->http;
+  neap_http *http = conn->http;
   if (conn->state == NEAP_CONN_HEAD && http->left)
     resume_later(conn);
   else if (conn->state == NEAP_CONN_HEAD && http->is_last)
@@ -217,8 +218,8 @@ void neap_http_drained(neap_conn *conn) {
 
 void neap_http_release(neap_conn *conn) {
   neap_http_close_file(conn);
-  neap_buffer_release(&conn->http.held);
-  conn->http.left = 0;
+  neap_buffer_release(&conn->http->held);
+  conn->http->left = 0;
 }
 
 static bool speaks_http(const neap_conn *conn) {
@@ -233,8 +234,8 @@ static bool is_busy(const neap_conn *conn) {
 }
 
 static void let_go(neap_conn *conn) {
-  conn->http.is_last = true;
-  if (conn->state == NEAP_CONN_HEAD && conn->http.left == 0 && !is_busy(conn))
+  conn->http->is_last = true;
+  if (conn->state == NEAP_CONN_HEAD && conn->http->left == 0 && !is_busy(conn))
     neap_conn_release(conn);
 }
 

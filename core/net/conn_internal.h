@@ -49,6 +49,11 @@ void neap_conn_handshake(neap_conn *conn);
 /* conn_read.c */
 void neap_conn_on_ready(neap_conn *conn, int ready);
 void neap_conn_readable(neap_conn *conn);
+/* Bytes that came behind the head wait in the session until the turn ends.
+ * NEAP_OK or NEAP_ENOMEM. */
+int neap_conn_keep(neap_conn *conn, uint8_t *bytes, size_t len);
+/* For good: what the session was lent is given back. */
+void neap_conn_end_reading(neap_conn *conn);
 /* After a pause: what was received meanwhile. */
 void neap_conn_read_on(neap_conn *conn);
 /* Polls for what the state asks for. */

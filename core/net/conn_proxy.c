@@ -29,7 +29,7 @@ static void take_address(neap_conn *conn, const neap_proxy_header *header) {
 }
 
 static void go_on(neap_conn *conn, const neap_proxy_header *header) {
-  neap_buffer_release(&conn->http.held);
+  neap_buffer_release(&conn->http->held);
   take_address(conn, header);
   if (!neap_conn_count_address(conn)) {
     neap_conn_refuse(conn, conn->transport.tls == NULL);
@@ -49,7 +49,7 @@ static ssize_t receive(neap_conn *conn, uint8_t *dst, size_t size, int flags) {
 
 /* Looks first, and takes no byte of what follows: that may be TLS's. */
 void neap_conn_read_proxy(neap_conn *conn) {
-  neap_buffer *held = &conn->http.held;
+  neap_buffer *held = &conn->http->held;
   uint8_t *bytes = conn->loop->receive;
   size_t had = held->len;
   neap_proxy_header header;

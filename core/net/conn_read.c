@@ -40,7 +40,7 @@ static void touch_idle(neap_conn *conn) {
 static bool reads(const neap_conn *conn) {
   switch (conn->state) {
     case NEAP_CONN_HEAD: return !conn->is_backlogged && !conn->is_resumed;
-    case NEAP_CONN_ANSWER: return conn->http.wants_body;
+    case NEAP_CONN_ANSWER: return conn->http->wants_body;
     case NEAP_CONN_PROXY:
     case NEAP_CONN_TLS:
     case NEAP_CONN_DISCARD:
@@ -51,7 +51,7 @@ static bool reads(const neap_conn *conn) {
 
 static bool watches_peer(const neap_conn *conn) {
   return conn->state == NEAP_CONN_ANSWER &&
-         (conn->wants_upgrade || conn->http.is_watched);
+         (conn->wants_upgrade || conn->http->is_watched);
 }
 
 static int wanted_interest(const neap_conn *conn) {
@@ -134,17 +134,22 @@ static void on_ping(neap_conn *conn) {
                     "pings without reading", 21);
 }
 
-/* Charges the peer for what it has sent; false: it was too much, and that is the
- * end. */
-static bool is_within_rate(neap_conn *conn, size_t messages, size_t bytes) {
+static bool charge(neap_conn *conn, size_t messages, size_t bytes) {
   static const char reason[] = "too much in a short time";
-  if (conn->meter == NULL || conn->state != NEAP_CONN_OPEN ||
+  if (conn->state != NEAP_CONN_OPEN ||
       neap_meter_take(conn->meter, conn->settings, neap_loop_now(conn->loop),
                       conn->loop->stall, messages, bytes))
     return true;
   neap_conn_close(conn, NEAP_CAUSE_RATE, NEAP_BY_LOCAL, NEAP_CLOSE_POLICY,
                   reason, sizeof reason - 1);
   return false;
+}
+
+/* Charges the peer for what it has sent; false: it was too much, and that is the
+ * end. */
+static inline bool is_within_rate(neap_conn *conn, size_t messages,
+                                  size_t bytes) {
+  return conn->meter == NULL || charge(conn, messages, bytes);
 }
 
 /* Serves a control frame; true for a message that the binding takes. */
@@ -168,9 +173,20 @@ static bool is_for_binding(neap_conn *conn, const neap_event *event) {
   }
 }
 
+/* Between two messages there is nothing to remember. */
+static bool has_input(neap_conn *conn) {
+  neap_intake *intake = conn->session.intake;
+  if (intake == NULL)
+    return false;
+  if (!neap_intake_is_settled(intake))
+    return true;
+  if (neap_session_take_back(&conn->session))
+    neap_blocks_give(&conn->loop->intakes, intake);
+  return false;
+}
+
 int neap_conn_next(neap_conn *conn, neap_event *event) {
-  while (neap_conn_is_live(conn) && !conn->is_paused &&
-         !neap_session_is_settled(&conn->session)) {
+  while (neap_conn_is_live(conn) && !conn->is_paused && has_input(conn)) {
     int got = neap_session_next(&conn->session, event, neap_conn_cork(conn));
     if (got <= 0)
       return 0;
@@ -178,6 +194,13 @@ int neap_conn_next(neap_conn *conn, neap_event *event) {
       return 1;
   }
   return 0;
+}
+
+void neap_conn_end_reading(neap_conn *conn) {
+  neap_intake *intake = conn->session.intake;
+  neap_session_release(&conn->session);
+  if (intake)
+    neap_blocks_give(&conn->loop->intakes, intake);
 }
 
 /* The connection's writes while the binding takes its messages leave together;
@@ -260,6 +283,29 @@ static void on_failure(neap_conn *conn) {
   neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
 }
 
+/* False: no memory for what the session needs to read. */
+static inline bool feed(neap_conn *conn, uint8_t *bytes, size_t len) {
+  neap_session *session = &conn->session;
+  if (session->intake == NULL) {
+    neap_intake *intake = neap_blocks_take(&conn->loop->intakes);
+    if (intake == NULL)
+      return false;
+    neap_session_lend(session, intake, conn->settings->message);
+  }
+  neap_session_feed(session, bytes, len);
+  return true;
+}
+
+int neap_conn_keep(neap_conn *conn, uint8_t *bytes, size_t len) {
+  if (len == 0)
+    return NEAP_OK;
+  if (!feed(conn, bytes, len))
+    return NEAP_ENOMEM;
+  conn->is_resumed = true;
+  neap_conn_mark_dirty(conn);
+  return neap_session_pause(&conn->session);
+}
+
 static void take_bytes(neap_conn *conn, uint8_t *bytes, size_t len) {
   if (conn->state < NEAP_CONN_OPEN) {
     neap_http_received(conn, bytes, len);
@@ -267,8 +313,10 @@ static void take_bytes(neap_conn *conn, uint8_t *bytes, size_t len) {
     if (conn->state == NEAP_CONN_OPEN)
       touch(conn);
     is_within_rate(conn, 0, len);
-    neap_session_feed(&conn->session, bytes, len);
-    take_messages(conn);
+    if (feed(conn, bytes, len))
+      take_messages(conn);
+    else
+      neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
   }
 }
 

@@ -34,7 +34,7 @@ int neap_conn_dial(neap_conn **out, neap_loop *loop, int fd,
   conn->is_client = true;
   conn->state = NEAP_CONN_CONNECT;
   neap_address_read(&conn->address, &address);
-  if (neap_buffer_append(&conn->http.held, request, size)) {
+  if (neap_buffer_append(&conn->http->held, request, size)) {
     neap_conn_terminate(conn);
     return NEAP_ENOMEM;
   }
@@ -60,7 +60,7 @@ int neap_conn_dial_pipe(neap_conn **out, neap_loop *loop, neap_pipe *pipe,
   server->state = NEAP_CONN_HEAD;
   neap_conn_update_interest(server);
   neap_conn *conn = neap_conn_make_on_pipe(loop, &pipe->ends[0], settings);
-  if (conn == NULL || neap_buffer_append(&conn->http.held, request, size)) {
+  if (conn == NULL || neap_buffer_append(&conn->http->held, request, size)) {
     neap_conn_terminate(server);
     if (conn)
       neap_conn_terminate(conn);
@@ -95,8 +95,8 @@ void neap_conn_connected(neap_conn *conn) {
 }
 
 void neap_conn_send_request(neap_conn *conn) {
-  neap_buffer request = conn->http.held;
-  conn->http.held = (neap_buffer){0};
+  neap_buffer request = conn->http->held;
+  conn->http->held = (neap_buffer){0};
   int err = neap_buffer_append(neap_conn_cork(conn), request.data, request.len);
   neap_buffer_release(&request);
   if (err)

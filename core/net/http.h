@@ -1,5 +1,5 @@
 /* net/http.h - what a connection knows while it speaks HTTP, request after
- * request. It lies where the session will be once it speaks WebSocket. */
+ * request, in memory that is lent to it until it speaks WebSocket. */
 
 #ifndef NEAP_NET_HTTP_H
 #define NEAP_NET_HTTP_H

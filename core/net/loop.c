@@ -157,6 +157,8 @@ int neap_loop_new(neap_loop **out) {
   neap_list_init(&loop->dead);
   neap_descriptor_note(&loop->descriptors, loop->poller.fd);
   neap_list_init(&loop->pipes);
+  loop->https.size = sizeof(neap_http);
+  loop->intakes.size = sizeof(neap_intake);
   loop->segments.census = &loop->census;
   loop->segments.frames = &loop->frames;
   loop->deflate = (neap_deflate_pool){.note = neap_context_count, .arg = loop};
@@ -256,6 +258,8 @@ void neap_loop_close(neap_loop *loop) {
   neap_segment_pool_release(&loop->segments);
   neap_frame_pool_release(&loop->frames);
   neap_deflate_pool_release(&loop->deflate);
+  neap_blocks_release(&loop->https);
+  neap_blocks_release(&loop->intakes);
   neap_buffer_release(&loop->cork);
   neap_descriptors_release(&loop->descriptors);
   neap_tls_wire_release(&loop->wire);

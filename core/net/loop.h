@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "net/blocks.h"
 #include "net/census.h"
 #include "net/conn_ids.h"
 #include "net/deadline.h"
@@ -57,6 +58,8 @@ typedef struct neap_loop {
   neap_segment_pool segments;
   neap_frame_pool frames;
   neap_deflate_pool deflate;
+  neap_blocks https;   /* neap_http, of connections before they upgrade */
+  neap_blocks intakes; /* neap_intake, of those in the midst of a message */
   struct neap_topics *topics;
 
   uint8_t *receive;         /* the receive buffer of all connections */

@@ -19,6 +19,8 @@ static uint64_t count_streams(const neap_loop *loop) {
 void neap_trim_now(neap_loop *loop) {
   neap_segment_pool_release(&loop->segments);
   neap_frame_pool_release(&loop->frames);
+  neap_blocks_release(&loop->https);
+  neap_blocks_release(&loop->intakes);
   neap_timers_shrink(&loop->timers);
   if (loop->corked == NULL)
     neap_buffer_release(&loop->cork);

@@ -11,7 +11,7 @@
 /* The direction towards us. close_sent is the state of the other one. */
 enum reading {
   READ_HEAD,
-  READ_PAYLOAD, /* of s->frame, which did not come whole */
+  READ_PAYLOAD, /* of the frame, which did not come whole */
   READ_CLOSED,  /* by the peer's Close: whatever follows is not looked at */
   READ_FAILED,
 };
@@ -22,34 +22,26 @@ enum { LARGE = 64 * 1024 };
 /* Stands in for the payload of a frame without one, which has no address. */
 static uint8_t nothing[1];
 
-void neap_session_init(neap_session *s, enum neap_role role, size_t limit,
+void neap_session_init(neap_session *s, enum neap_role role,
                        neap_mask_source *mask) {
   *s = (neap_session){
     .mask = mask,
-    .message.limit = limit,
     .role = (uint8_t)role,
     .reading = READ_HEAD,
   };
 }
 
-static void release_control(neap_session *s) {
-  free(s->control);
-  s->control = NULL;
-}
-
-static void release_held(neap_session *s) {
-  free(s->held);
-  s->held = NULL;
+/* Whatever is under way ends here. */
+static void let_go(neap_session *s) {
+  if (s->intake)
+    neap_intake_clear(s->intake);
+  neap_deflate_free(s->deflate);
+  s->deflate = NULL;
 }
 
 void neap_session_release(neap_session *s) {
-  release_control(s);
-  release_held(s);
-  neap_buffer_release(&s->message.buffer);
-  neap_deflate_free(s->deflate);
-  s->deflate = NULL;
-  s->input = NULL;
-  s->input_len = 0;
+  let_go(s);
+  s->intake = NULL;
 }
 
 void neap_session_use_deflate(neap_session *s, neap_deflate *deflate) {
@@ -78,7 +70,7 @@ const char *neap_session_fail_text(const neap_session *s) {
 }
 
 static int fail(neap_session *s, neap_buffer *out, enum neap_failure failure) {
-  neap_session_release(s);
+  let_go(s);
   s->failure = (uint8_t)failure;
   s->reading = READ_FAILED;
   /* Where even this frame fails there is nothing left to tell the peer. */
@@ -96,9 +88,10 @@ static int fail_write(neap_session *s, neap_buffer *out, int err) {
 /* -- reading ------------------------------------------------------------- */
 
 static uint8_t *take_input(neap_session *s, size_t n) {
-  uint8_t *bytes = s->input;
-  s->input += n;
-  s->input_len -= n;
+  neap_intake *in = s->intake;
+  uint8_t *bytes = in->input;
+  in->input += n;
+  in->input_len -= n;
   return bytes;
 }
 
@@ -127,7 +120,7 @@ static int serve_close(neap_session *s, neap_event *event, neap_buffer *out,
       return fail_write(s, out, err);
   }
   s->reading = READ_CLOSED;
-  s->input_len = 0;
+  s->intake->input_len = 0;
   *event = (neap_event){NEAP_OP_CLOSE, code, payload + skip, len - skip};
   return 1;
 }
@@ -149,15 +142,16 @@ static int serve_control(neap_session *s, neap_event *event, neap_buffer *out,
 /* Unmasked payload of the open message. */
 static enum neap_failure append_payload(neap_session *s, const uint8_t *bytes,
                                         size_t len) {
-  return s->message.is_deflated
-           ? neap_deflate_append(s->deflate, &s->message, bytes, len)
-           : neap_message_append(&s->message, bytes, len);
+  neap_message *message = &s->intake->message;
+  return message->is_deflated
+           ? neap_deflate_append(s->deflate, message, bytes, len)
+           : neap_message_append(message, bytes, len);
 }
 
 /* The last byte of a frame that is part of the message buffer is in. */
 static int end_fragment(neap_session *s, neap_event *event, neap_buffer *out,
                         bool fin) {
-  neap_message *message = &s->message;
+  neap_message *message = &s->intake->message;
   enum neap_opcode op = message->opcode;
 
   if (!fin)
@@ -178,10 +172,11 @@ static int end_fragment(neap_session *s, neap_event *event, neap_buffer *out,
  * compressed may be too large for the pool's own memory. */
 static bool is_at_hand(neap_session *s, const neap_frame *frame,
                        const uint8_t **payload, size_t *len) {
-  if (!frame->fin || neap_message_is_open(&s->message))
+  const neap_message *message = &s->intake->message;
+  if (!frame->fin || neap_message_is_open(message))
     return false;
   return frame->rsv == 0 || neap_deflate_take(s->deflate, *payload, *len,
-                                              s->message.limit, payload, len);
+                                              message->limit, payload, len);
 }
 
 /* A frame that is whole in the fed bytes: nothing of it is copied, unless it is
@@ -203,7 +198,7 @@ static int take_whole(neap_session *s, neap_event *event, neap_buffer *out,
     return 1;
   }
 
-  enum neap_failure failure = neap_message_begin(&s->message, frame);
+  enum neap_failure failure = neap_message_begin(&s->intake->message, frame);
   if (!failure)
     failure = append_payload(s, payload, len);
   if (failure)
@@ -215,25 +210,27 @@ static int take_whole(neap_session *s, neap_event *event, neap_buffer *out,
  * read_payload(). */
 static int begin_payload(neap_session *s, neap_buffer *out,
                          const neap_frame *frame) {
-  s->frame = *frame;
+  neap_intake *in = s->intake;
+  in->frame = *frame;
   s->reading = READ_PAYLOAD;
-  s->key_offset = 0;
+  in->key_offset = 0;
   if (!neap_frame_is_control(frame)) {
-    enum neap_failure failure = neap_message_begin(&s->message, frame);
+    enum neap_failure failure = neap_message_begin(&in->message, frame);
     return failure ? fail(s, out, failure) : 0;
   }
-  s->control_len = 0;
-  if (s->control == NULL)
-    s->control = malloc(NEAP_FRAME_CONTROL_MAX);
-  return s->control ? 0 : fail(s, out, NEAP_FAIL_MEMORY);
+  in->control_len = 0;
+  if (in->control == NULL)
+    in->control = malloc(NEAP_FRAME_CONTROL_MAX);
+  return in->control ? 0 : fail(s, out, NEAP_FAIL_MEMORY);
 }
 
 static enum neap_failure keep_payload(neap_session *s, const uint8_t *bytes,
                                       size_t len) {
-  if (!neap_frame_is_control(&s->frame))
+  neap_intake *in = s->intake;
+  if (!neap_frame_is_control(&in->frame))
     return append_payload(s, bytes, len);
-  memcpy(s->control + s->control_len, bytes, len);
-  s->control_len = (uint8_t)(s->control_len + len);
+  memcpy(in->control + in->control_len, bytes, len);
+  in->control_len = (uint8_t)(in->control_len + len);
   return NEAP_FAIL_NONE;
 }
 
@@ -241,35 +238,38 @@ static enum neap_failure keep_payload(neap_session *s, const uint8_t *bytes,
  * arrived of it. There is room then for as much again, if the frame goes on, so
  * that most of it is never moved; but not for what is only announced. */
 static uint8_t *place_for(neap_session *s, uint8_t *bytes, size_t len) {
-  neap_message *message = &s->message;
-  if (neap_frame_is_control(&s->frame) || message->is_deflated ||
+  neap_intake *in = s->intake;
+  neap_message *message = &in->message;
+  if (neap_frame_is_control(&in->frame) || message->is_deflated ||
       neap_message_has_room_at(message, bytes))
     return bytes;
   size_t more = message->buffer.len + len;
-  if (more > s->frame.length - len)
-    more = (size_t)s->frame.length - len;
+  if (more > in->frame.length - len)
+    more = (size_t)in->frame.length - len;
   uint8_t *at;
   return neap_message_room(message, len + more, &at) ? at : bytes;
 }
 
 static uint8_t *unmask(neap_session *s, uint8_t *bytes, size_t len) {
+  neap_intake *in = s->intake;
   uint8_t *at = place_for(s, bytes, len);
   if (at == bytes)
-    neap_mask(s->frame.key, s->key_offset, bytes, len);
+    neap_mask(in->frame.key, in->key_offset, bytes, len);
   else
-    neap_mask_copy(s->frame.key, s->key_offset, at, bytes, len);
+    neap_mask_copy(in->frame.key, in->key_offset, at, bytes, len);
   return at;
 }
 
 static int read_payload(neap_session *s, neap_event *event, neap_buffer *out) {
-  neap_frame *frame = &s->frame;
+  neap_intake *in = s->intake;
+  neap_frame *frame = &in->frame;
   size_t len =
-    frame->length < s->input_len ? (size_t)frame->length : s->input_len;
+    frame->length < in->input_len ? (size_t)frame->length : in->input_len;
   uint8_t *bytes = take_input(s, len);
 
   if (frame->masked)
     bytes = unmask(s, bytes, len);
-  s->key_offset = (uint8_t)((s->key_offset + len) & 3);
+  in->key_offset = (uint8_t)((in->key_offset + len) & 3);
   frame->length -= len;
   enum neap_failure failure = keep_payload(s, bytes, len);
   if (failure)
@@ -279,29 +279,30 @@ static int read_payload(neap_session *s, neap_event *event, neap_buffer *out) {
 
   s->reading = READ_HEAD;
   if (neap_frame_is_control(frame))
-    return serve_control(s, event, out, frame->opcode, s->control,
-                         s->control_len);
+    return serve_control(s, event, out, frame->opcode, in->control,
+                         in->control_len);
   return end_fragment(s, event, out, frame->fin);
 }
 
 /* Reads a head, part of which may have come earlier. Returns as
  * neap_frame_read() does, and takes from the input what it used. */
 static int read_head(neap_session *s, neap_frame *frame) {
-  if (s->head_len == 0) {
-    int size = neap_frame_read(frame, s->input, s->input_len);
+  neap_intake *in = s->intake;
+  if (in->head_len == 0) {
+    int size = neap_frame_read(frame, in->input, in->input_len);
     if (size > 0) {
       take_input(s, (size_t)size);
       return size;
     }
   }
 
-  size_t before = s->head_len;
+  size_t before = in->head_len;
   size_t more = NEAP_FRAME_HEAD_MAX - before;
-  if (more > s->input_len)
-    more = s->input_len;
-  memcpy(s->head + before, s->input, more);
-  int size = neap_frame_read(frame, s->head, before + more);
-  s->head_len = size > 0 ? 0 : (uint8_t)(before + more);
+  if (more > in->input_len)
+    more = in->input_len;
+  memcpy(in->head + before, in->input, more);
+  int size = neap_frame_read(frame, in->head, before + more);
+  in->head_len = size > 0 ? 0 : (uint8_t)(before + more);
   take_input(s, size > 0 ? (size_t)size - before : more);
   return size;
 }
@@ -325,7 +326,7 @@ static enum neap_failure check_head(const neap_session *s,
     return frame->opcode <= NEAP_OP_PONG ? NEAP_FAIL_NONE : NEAP_FAIL_OPCODE;
   if (frame->opcode > NEAP_OP_BINARY)
     return NEAP_FAIL_OPCODE;
-  return neap_message_check(&s->message, frame);
+  return neap_message_check(&s->intake->message, frame);
 }
 
 /* A head that is wrong already or not whole yet. */
@@ -336,7 +337,7 @@ static int refuse_head(neap_session *s, neap_buffer *out,
   if (size < 0)
     failure =
       neap_frame_is_control(frame) ? NEAP_FAIL_CONTROL : NEAP_FAIL_LENGTH;
-  else if (s->head_len >= 2)
+  else if (s->intake->head_len >= 2)
     failure = check_head(s, frame);
   return failure ? fail(s, out, failure) : 0;
 }
@@ -350,41 +351,51 @@ static int read_frame(neap_session *s, neap_event *event, neap_buffer *out) {
   enum neap_failure failure = check_head(s, &frame);
   if (failure)
     return fail(s, out, failure);
-  if (frame.length <= s->input_len)
+  if (frame.length <= s->intake->input_len)
     return take_whole(s, event, out, &frame);
   return begin_payload(s, out, &frame);
 }
 
+static void release(uint8_t **bytes) {
+  free(*bytes);
+  *bytes = NULL;
+}
+
 /* Everything fed has been read: an idle session keeps no memory. */
 static int settle(neap_session *s) {
+  neap_intake *in = s->intake;
+  if (in == NULL)
+    return failures[s->failure].status;
   bool in_control =
-    s->reading == READ_PAYLOAD && neap_frame_is_control(&s->frame);
+    s->reading == READ_PAYLOAD && neap_frame_is_control(&in->frame);
 
-  if (s->held)
-    release_held(s);
-  if (s->control && !in_control)
-    release_control(s);
-  if (s->message.buffer.data && !neap_message_is_open(&s->message))
-    neap_buffer_release(&s->message.buffer);
+  if (in->held)
+    release(&in->held);
+  if (in->control && !in_control)
+    release(&in->control);
+  if (in->message.buffer.data && !neap_message_is_open(&in->message))
+    neap_buffer_release(&in->message.buffer);
   return failures[s->failure].status;
 }
 
 void neap_session_feed(neap_session *s, uint8_t *bytes, size_t len) {
-  s->input = bytes;
-  s->input_len = s->reading < READ_CLOSED ? len : 0;
+  s->intake->input = bytes;
+  s->intake->input_len = s->reading < READ_CLOSED ? len : 0;
 }
 
 size_t neap_session_room(neap_session *s, uint8_t **at) {
-  if (s->reading != READ_PAYLOAD || s->input_len > 0 ||
-      s->frame.length < LARGE || neap_frame_is_control(&s->frame) ||
-      s->message.is_deflated)
+  neap_intake *in = s->intake;
+  if (s->reading != READ_PAYLOAD || in->input_len > 0 ||
+      in->frame.length < LARGE || neap_frame_is_control(&in->frame) ||
+      in->message.is_deflated)
     return 0;
-  size_t room = neap_message_room(&s->message, LARGE, at);
-  return room < s->frame.length ? room : (size_t)s->frame.length;
+  size_t room = neap_message_room(&in->message, LARGE, at);
+  return room < in->frame.length ? room : (size_t)in->frame.length;
 }
 
 int neap_session_next(neap_session *s, neap_event *event, neap_buffer *out) {
-  while (s->input_len > 0) {
+  neap_intake *in = s->intake;
+  while (in && in->input_len > 0) {
     int got = s->reading == READ_PAYLOAD ? read_payload(s, event, out)
                                          : read_frame(s, event, out);
     if (got != 0)
@@ -394,13 +405,14 @@ int neap_session_next(neap_session *s, neap_event *event, neap_buffer *out) {
 }
 
 int neap_session_pause(neap_session *s) {
-  if (s->held || s->input_len == 0)
+  neap_intake *in = s->intake;
+  if (in == NULL || in->held || in->input_len == 0)
     return NEAP_OK;
-  s->held = malloc(s->input_len);
-  if (s->held == NULL)
+  in->held = malloc(in->input_len);
+  if (in->held == NULL)
     return NEAP_ENOMEM;
-  memcpy(s->held, s->input, s->input_len);
-  s->input = s->held;
+  memcpy(in->held, in->input, in->input_len);
+  in->input = in->held;
   return NEAP_OK;
 }
 

@@ -15,7 +15,7 @@
 #include "proto/buffer.h"
 #include "proto/deflate.h"
 #include "proto/frame.h"
-#include "proto/message.h"
+#include "proto/intake.h"
 
 enum neap_role { NEAP_SERVER, NEAP_CLIENT };
 
@@ -32,33 +32,41 @@ typedef struct neap_event {
 
 /* The fields are the session's own; it is open so that it can be embedded. */
 typedef struct neap_session {
-  neap_mask_source *mask; /* clients only */
+  neap_intake *intake;    /* lent by the owner; NULL: nothing is under way */
   neap_deflate *deflate;  /* NULL: not agreed on */
-  uint8_t *input;         /* fed bytes still to be read, borrowed, or in held */
-  size_t input_len;
-  uint8_t *held;    /* paused input, NULL when there is none */
-  uint8_t *control; /* payload of a control frame that came in pieces */
-  neap_message message;
-  neap_frame frame; /* being read; its length counts down to zero */
-  uint8_t head[NEAP_FRAME_HEAD_MAX]; /* a head that is not whole yet */
-  uint8_t head_len;
-  uint8_t control_len;
-  uint8_t key_offset; /* of the next payload byte of frame */
+  neap_mask_source *mask; /* clients only */
   uint8_t role;
   uint8_t reading;
   uint8_t failure; /* enum neap_failure */
   bool close_sent; /* or failed: nothing more is written */
 } neap_session;
 
-void neap_session_init(neap_session *s, enum neap_role role, size_t limit,
+void neap_session_init(neap_session *s, enum neap_role role,
                        neap_mask_source *mask);
+/* What it was lent is empty after this, and no longer its. */
 void neap_session_release(neap_session *s);
+
+/* Lends it an empty intake, for messages of at most limit bytes (0: any). */
+static inline void neap_session_lend(neap_session *s, neap_intake *intake,
+                                     size_t limit) {
+  intake->message.limit = limit;
+  s->intake = intake;
+}
 
 /* Takes it, before the first byte. */
 void neap_session_use_deflate(neap_session *s, neap_deflate *deflate);
 
-/* Lends the session bytes to read and to unmask in place. Only when the last
- * next() answered 0 (or nothing was fed yet). */
+/* Takes it back if it is empty; NULL: it is still needed, or there is none. */
+static inline neap_intake *neap_session_take_back(neap_session *s) {
+  neap_intake *intake = s->intake;
+  if (intake == NULL || !neap_intake_is_empty(intake))
+    return NULL;
+  s->intake = NULL;
+  return intake;
+}
+
+/* Lends the session bytes to read and to unmask in place. Only when it has an
+ * intake, and the last next() answered 0 (or nothing was fed yet). */
 void neap_session_feed(neap_session *s, uint8_t *bytes, size_t len);
 
 /* While a large payload is under way: how many of its next bytes may be put at
@@ -70,12 +78,6 @@ size_t neap_session_room(neap_session *s, uint8_t **at);
  * negative: failed, for ever; the Close frame that says so is in out already.
  * Pings are answered and a Close is echoed into out. */
 int neap_session_next(neap_session *s, neap_event *event, neap_buffer *out);
-
-/* Whether next() would answer 0 and find nothing to put away. */
-static inline bool neap_session_is_settled(const neap_session *s) {
-  return s->input_len == 0 && s->held == NULL && s->control == NULL &&
-         s->message.buffer.data == NULL && s->failure == 0;
-}
 
 /* Copies the rest of the fed bytes out, so that they may be reused before
  * next() has answered 0. NEAP_OK or NEAP_ENOMEM. */

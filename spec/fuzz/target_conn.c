@@ -93,7 +93,7 @@ static neap_conn *make_client(world *w) {
   neap_conn *conn =
     neap_conn_make_on_pipe(w->loop, &w->pipe->ends[0], w->script.settings);
   conn->is_client = true;
-  FUZZ_CHECK(neap_handshake_write_request(&conn->http.held, "h", "/",
+  FUZZ_CHECK(neap_handshake_write_request(&conn->http->held, "h", "/",
                                           script_key, "", 0) == NEAP_OK);
   return conn;
 }

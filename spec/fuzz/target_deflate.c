@@ -54,9 +54,12 @@ static void send_one(neap_session *from, neap_session *to, const uint8_t *src,
 static void round_trip(fuzz_input in, uint8_t flags) {
   neap_deflate_pool pools[2] = {0};
   neap_session client, server;
+  neap_intake intakes[2] = {0};
   fuzz_random random = {flags};
-  neap_session_init(&client, NEAP_CLIENT, LIMIT, take_key);
-  neap_session_init(&server, NEAP_SERVER, LIMIT, NULL);
+  neap_session_init(&client, NEAP_CLIENT, take_key);
+  neap_session_init(&server, NEAP_SERVER, NULL);
+  neap_session_lend(&client, &intakes[0], LIMIT);
+  neap_session_lend(&server, &intakes[1], LIMIT);
   neap_session_use_deflate(&client, make(&pools[0], flags));
   neap_session_use_deflate(&server, make(&pools[1], flags));
   while (in.len > 0) {

@@ -13,6 +13,7 @@ enum { SLACK = 4096 };
 
 typedef struct run {
   neap_session session;
+  neap_intake intake;
   neap_buffer out;
   neap_buffer log;
   neap_deflate_pool pool;
@@ -34,7 +35,7 @@ static void start(run *r, uint8_t flags) {
              .is_client = flags & IS_CLIENT,
              .deflates = flags & DEFLATES};
   neap_session_init(&r->session, r->is_client ? NEAP_CLIENT : NEAP_SERVER,
-                    r->limit, take_key);
+                    take_key);
   if (r->deflates) {
     bool takeover = flags & TAKES_OVER;
     neap_deflate_terms terms = {15, 15, takeover, takeover};
@@ -65,10 +66,24 @@ static void check_memory(const run *r, size_t own) {
     FUZZ_CHECK(held <= own + r->limit + SLACK + contexts);
 }
 
+static void lend(run *r) {
+  if (r->session.intake == NULL)
+    neap_session_lend(&r->session, &r->intake, r->limit);
+}
+
+/* As a loop does: lends what is needed, and takes back what is not. What is taken
+ * back has nothing to tell. */
+static void take_back(run *r) {
+  neap_intake *intake = neap_session_take_back(&r->session);
+  if (intake)
+    memset(intake, 0, sizeof *intake);
+}
+
 /* The bytes are a copy: neap changes them in place. A pause may keep another. */
 static void feed(run *r, const uint8_t *src, size_t len, bool pauses) {
   uint8_t *bytes = fuzz_copy(src, len);
   neap_event event;
+  lend(r);
   neap_session_feed(&r->session, bytes, len);
   while ((r->status = neap_session_next(&r->session, &event, &r->out)) > 0) {
     note_event(r, &event);
@@ -80,8 +95,9 @@ static void feed(run *r, const uint8_t *src, size_t len, bool pauses) {
   }
   free(bytes);
   check_memory(r, 0);
-  if (neap_session_is_settled(&r->session))
-    FUZZ_CHECK(r->session.message.buffer.cap == 0);
+  if (neap_intake_is_settled(&r->intake))
+    FUZZ_CHECK(r->intake.message.buffer.cap == 0);
+  take_back(r);
 }
 
 /* Once it has failed nothing changes that, and nothing more is said. */
@@ -91,6 +107,7 @@ static void check_failed(run *r) {
   neap_event event;
   FUZZ_CHECK(neap_session_is_done(&r->session));
   FUZZ_CHECK(neap_session_fail_code(&r->session) != 0);
+  lend(r);
   neap_session_feed(&r->session, more, sizeof more);
   FUZZ_CHECK(neap_session_next(&r->session, &event, &r->out) == r->status);
   FUZZ_CHECK(neap_session_send(&r->session, &r->out, NEAP_OP_TEXT, "a", 1) ==
