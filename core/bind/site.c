@@ -54,6 +54,18 @@ static bool is_of_script(const lua_Debug *frame, const char *prefix,
          (prefix == NULL || strncmp(frame->source, prefix, len) != 0);
 }
 
+bool neap_site_is_script(lua_State *L, lua_Debug *frame) {
+  if (!lua_checkstack(L, 2))
+    return false;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &prefix_key);
+  size_t len = 0;
+  const char *prefix = lua_tolstring(L, -1, &len);
+  lua_getinfo(L, "Sl", frame);
+  bool is_script = is_of_script(frame, prefix, len);
+  lua_pop(L, 1);
+  return is_script;
+}
+
 uint32_t neap_site_here(neap_runtime *rt, lua_State *L) {
   lua_Debug frame;
   if (rt->without_sites || !lua_checkstack(L, 6))

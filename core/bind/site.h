@@ -10,6 +10,9 @@
 
 uint32_t neap_site_here(neap_runtime *rt, lua_State *L);
 
+/* Whether a function that runs is the script's, neither C's nor neap's own. */
+bool neap_site_is_script(lua_State *L, lua_Debug *frame);
+
 /* The number of a name that is no line: a route's label. */
 uint32_t neap_site_named(lua_State *L, const char *name);
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bind/running.h"
+#include "bind/site.h"
 
 /* LOOK: between two looks; HURRY: the same while a stop is asked for. SIGURG is
  * ignored where nobody handles it, so a late one does no harm. */
@@ -73,8 +74,11 @@ static void hook_report(lua_State *L, lua_Debug *frame) {
   lua_call(L, 1, 0);
 }
 
+/* neap's own code is not to blame, and must not be left half done: whatever of
+ * the script it calls is interrupted. */
 static void hook_interrupt(lua_State *L, lua_Debug *frame) {
-  (void)frame;
+  if (!neap_site_is_script(L, frame))
+    return;
   lua_sethook(L, NULL, 0, 0);
   luaL_error(L, "interrupted: the handler did not yield, and the process is "
                 "asked to stop");
@@ -82,9 +86,9 @@ static void hook_interrupt(lua_State *L, lua_Debug *frame) {
 
 /* The script caught the first one: this one comes again at each step. */
 static void hook_insist(lua_State *L, lua_Debug *frame) {
-  (void)frame;
-  luaL_error(L, "interrupted: the handler did not yield, and the process is "
-                "asked to stop");
+  if (neap_site_is_script(L, frame))
+    luaL_error(L, "interrupted: the handler did not yield, and the process is "
+                  "asked to stop");
 }
 
 static void set_hook(lua_State *co, lua_Hook hook) {

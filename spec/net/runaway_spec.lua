@@ -37,6 +37,10 @@ local SCRIPT = [[
     local _, err = coroutine.close(co)
     error(err)
   end })
+  app:ws("/crowd", { message = function(conn)
+    for _ = 1, 10000 do conn:child() end
+    return "done"
+  end })
   app:ws("/slow_coroutine", { message = function()
     local function lasting()
       local till = os.clock() + 2.5
@@ -87,6 +91,16 @@ describe("a handler that never yields", function()
       if path == "/cleans" then assert.truthy(err:find "cleaned", err) end
     end)
   end
+
+  it("is the script's: what neap itself has to do for long is done to its end", function()
+    local running <close> = server.start(SCRIPT, { "--set", "timeouts.cancel=0.05" })
+    local peer <close> = assert(ws.connect(running.port, "/crowd"))
+    peer:send "go"
+    assert.equal("done", peer:receive())
+    local status, out, err = running:stop()
+    assert.same({ 0, nil }, { status, err:match "interrupted[^\n]*" })
+    assert.truthy(out:find "neap: drained closed=", out)
+  end)
 
   it("ends at once by a second signal", function()
     local running <close> = stuck_at("/message", { "--set", "timeouts.cancel=60" })
