@@ -136,7 +136,7 @@ local function wait_for_workers(app)
   local left = math.max(0, app.deadline - core.now())
   local stuck = worker.wait_for_others(left + 2 * DROP_SECONDS + 4 * app.scope.cancel_timeout)
   if stuck == 0 then return end
-  app.lost = core.counts(true).conn.live - core.counts().conn.live
+  app.has_lost_workers = true
   log.error(("%d workers do not end: the process ends without them"):format(stuck))
 end
 

@@ -124,4 +124,17 @@ function leaks.count()
   return leaked
 end
 
+--- Counts what lives in workers that the process ends without, and says what.
+---@return integer conns
+---@return integer others
+function leaks.count_elsewhere()
+  local all, own, others = core.counts(true), core.counts(), 0
+  for _, class in ipairs(CLASSES) do
+    local live = class ~= "conn" and all[class].live - own[class].live or 0
+    others = others + live
+    if live > 0 then say(("%d %s still alive in a worker that is stuck"):format(live, class)) end
+  end
+  return all.conn.live - own.conn.live, others
+end
+
 return leaks

@@ -302,13 +302,21 @@ local function read_workers(app, how)
   return count
 end
 
+-- A worker that does not end closes nothing any more: its connections are dropped
+-- with the process, and what else lives there is leaked.
+local function add_lost(receipt)
+  local conns, others = leaks.count_elsewhere()
+  receipt.forced, receipt.leaked = receipt.forced + conns, receipt.leaked + others
+end
+
 local function conclude(app, receipt)
   worker.add_receipts(receipt)
-  receipt.forced = receipt.forced + (app.lost or 0)
+  if app.has_lost_workers then add_lost(receipt) else core.join_workers() end
   print_receipt(receipt)
-  if not app.lost then core.join_workers() end
   local status = exit_status(receipt.leaked)
-  return status ~= 0 and status or serve.asked_status or 0
+  if status ~= 0 then return status end
+  local asked = serve.asked_status or 0
+  return asked == 0 and app.has_lost_workers and 1 or asked
 end
 
 -- Opens what the app listens on, and the admin listener, if there is one.

@@ -41,6 +41,7 @@ function commands.starts()
   return tostring(starts >= 100000) .. " " .. tostring(starts % 100000 > 0)
 end
 function commands.spin() while true do end end
+function commands.stick(_, path) io.open(path) end
 function commands.exit() os.exit(7) end
 function commands.locale() return tostring(select(2, pcall(os.setlocale, "C"))) end
 function commands.drain() app:drain() return "draining" end
@@ -257,6 +258,26 @@ describe("A drain of several workers", function()
     local status, _, err = running:wait()
     assert.equal(0, status)
     assert.matches("interrupted: the handler did not yield", err, 1, true)
+  end)
+
+  it("goes on without a worker that is stuck in C, and does not call that a success", function()
+    local path = server.temporary ".fifo" -- nobody ever writes to it
+    assert(os.execute("mkfifo " .. path))
+    local running <close> = server.start(SCRIPT,
+      { "--workers", "2", "--drain", "0.1", "--set", "timeouts.cancel=0.05" })
+    local clients, _, total = one_in_each(running.port, 2)
+    clients[2]:send("stick " .. path)
+    running:signal "TERM"
+    assert.equal(1001, (clients[1]:read_close()))
+    local status, out, err = running:wait()
+    close_all(clients)
+    assert.equal(1, status)
+    local closed, forced, leaked = out:match "closed=(%d+) forced=(%d+) cancelled=%d+ leaked=(%d+)"
+    assert.same({ total, true, true },
+      { closed + forced, tonumber(forced) >= 1, tonumber(leaked) >= 1 })
+    assert.matches("1 workers do not end: the process ends without them", err, 1, true)
+    assert.matches("leak: 1 listener still alive in a worker that is stuck", err, 1, true)
+    os.remove(path)
   end)
 
   it("is what os.exit asks for", function()
