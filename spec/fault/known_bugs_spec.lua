@@ -1,6 +1,7 @@
 -- What others have had to mend, as sentences about neap: what lives too long, or not
 -- long enough. Each names the thread, or the advisory; "after" stands before those
--- that are told from their effect alone. More: known_bugs_wire_spec.lua.
+-- that are told from their effect alone, since the thread could not be read. More in
+-- known_bugs_wire_spec.lua.
 
 local bugs = require "spec.support.bugs"
 local core = require "neap.core"
@@ -55,7 +56,31 @@ describe("a bug that others had: lifetimes", function()
     end
   end)
 
-  it("subscribers that vanish during a publish harm nobody (after uWebSockets #1320)", function()
+  it("a close within the close handler finds it closed (uWebSockets #1320)", function()
+    life.run(function(world)
+      local closed, states = 0, {}
+      world:ws("/", {
+        message = function(conn) conn:close(4000) end,
+        close = function(conn, why)
+          closed = closed + 1
+          conn:close(4001)
+          conn:terminate()
+          conn:close()
+          states[closed] = { conn.state, why.code, (select(3, conn:send "late")) }
+        end,
+      })
+      for _, finish in ipairs { "send", "close", "terminate" } do
+        local client = world:connect "/"
+        client[finish](client, finish == "close" and 4002 or finish == "send" and "end it" or nil)
+        client:wait_closed(2)
+        wait_for_none "stream"
+      end
+      assert.same({ { "closed", 4000, "closed" }, { "closed", 4002, "closed" },
+        { "closed", 1006, "closed" } }, states)
+    end)
+  end)
+
+  it("subscribers that vanish during a publish harm nobody (uWebSockets #1038)", function()
     life.run(function(world)
       local seen = serve(world, { open = function(conn) conn:subscribe "all" end, deflate = false })
       local doomed = {}
@@ -93,7 +118,30 @@ describe("a bug that others had: lifetimes", function()
     end)
   end)
 
-  it("timers end with their connection, whatever ends it (after SignalR #3599)", function()
+  it("an error while it begins is heard of by the close (SignalR #3599)", function()
+    life.quietly(function()
+      life.run(function(world)
+        local closed = {}
+        local function close(_, why) closed[#closed + 1] = why.cause end
+        local function fail() error "at the first step" end
+        world:ws("/open", { open = fail, close = close })
+        world:ws("/task", { close = close }, fail)
+        world:ws("/gone", { open = function(conn) conn:terminate() fail() end, close = close })
+        for _, path in ipairs { "/open", "/task", "/gone" } do
+          for _ = 1, 5 do
+            local peer <close> = dial(world, path)
+            peer.tcp:setoption("linger", { on = true, timeout = 0 })
+          end
+          world:connect(path):wait_closed(2)
+          wait_for_none "stream"
+        end
+        assert.equal(0, live "conn")
+        assert.is_true(#closed >= 3)
+      end)
+    end)
+  end)
+
+  it("timers end with their connection, whatever ends it (aspnetcore #34489)", function()
     local ends = {
       function(client) client:close() end, function(client) client:terminate() end,
       function(_, seen) seen.conn:close() end, function(_, seen) seen.conn:terminate() end,
@@ -226,7 +274,31 @@ describe("a bug that others had: lifetimes", function()
     end)
   end)
 
-  it("an error in a callback ends neither loop nor process (after luv #462)", function()
+  it("what is closed or dropped is collected, each by itself (luv #462)", function()
+    life.quietly(function()
+      life.run(function(world)
+        serve(world)
+        local made = setmetatable({}, { __mode = "k" })
+        local kept
+        life.forget(function()
+          kept = world:connect "/" -- closed, and the script has it
+          kept:close()
+          world:connect("/"):close() -- closed, and nobody has it
+          made[world:connect "/"] = true -- neither
+          made[kept] = true
+        end)
+        life.wait_until(function()
+          life.collect()
+          local one = next(made)
+          return one and next(made, one) == nil
+        end, "the collector")
+        assert.is_true(made[kept])
+        wait_for_none "stream"
+      end)
+    end)
+  end)
+
+  it("an error in a callback ends neither loop nor process (luv #663)", function()
     local lines = life.quietly(function()
       life.run(function(world)
         local is_told
@@ -242,7 +314,7 @@ describe("a bug that others had: lifetimes", function()
     assert.matches("in a callback", lines)
   end)
 
-  it("a callback outlives the coroutine that set it (after luv #599)", function()
+  it("a callback outlives the coroutine that set it (luv #503)", function()
     life.run(function()
       local fired = 0
       local scope <close> = neap.scope()
@@ -252,6 +324,26 @@ describe("a bug that others had: lifetimes", function()
       end
       life.wait_until(function() return fired == 10 end)
     end)
+  end)
+
+  it("a timer's callback may end the process, and close the state (luv #599)", function()
+    for _, made in ipairs { "scope:after(0.01, finish)", "scope:every(0.01, finish)",
+      "scope:spawn(function() neap.sleep(0.01) finish() end)" } do
+      local status, output = life.die(([[
+        local neap = require "neap"
+        local timer
+        local function finish()
+          if timer then timer:close() end
+          os.exit(5, true)
+        end
+        neap.run(function()
+          local scope = neap.scope()
+          timer = %s
+          neap.sleep(60)
+        end)
+      ]]):format(made))
+      assert.equal(5, status, output)
+    end
   end)
 
   it("a state that ends with all of it alive closes all of it (luv #379)", function()

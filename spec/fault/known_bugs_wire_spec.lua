@@ -68,7 +68,7 @@ describe("a bug that others had: ends", function()
     end)
   end)
 
-  it("a paused connection that is closed gives its descriptor back (after bun #39802)", function()
+  it("a paused connection that is closed gives its descriptor back (bun #42974)", function()
     life.run(function(world)
       local seen = serve(world, { timeouts = { close = 0.1 } })
       local _ <close> = dial(world)
@@ -77,6 +77,26 @@ describe("a bug that others had: ends", function()
       seen.conn:close()
       wait_for_none "stream"
       assert.equal(1, seen.closed)
+    end)
+  end)
+
+  it("a close within `open` is heard of by hooks that come after it (bun #39802)", function()
+    life.run(function(world)
+      local heard, states = 0, {}
+      local seen = serve(world, { open = function(conn)
+        conn:close(4406, "subprotocol not acceptable")
+        states[1] = conn.state
+        conn:every(0.001, function() end)
+        conn:defer(function() heard, states[2] = heard + 1, conn.state end)
+      end })
+      for i = 1, 20 do
+        local why = world:connect("/"):wait_closed(2)
+        assert.equal(4406, why.code)
+        life.wait_until(function() return seen.closed == i end)
+      end
+      assert.equal(20, heard)
+      assert.same({ "closing", "closed" }, states)
+      wait_for_none "timer"
     end)
   end)
 
@@ -102,7 +122,7 @@ describe("a bug that others had: ends", function()
     end)
   end)
 
-  it("a handler that waits when its peer leaves is ended (after cowboy #1589)", function()
+  it("a handler that waits when its peer leaves is ended", function()
     life.run(function(world)
       local ended
       world:ws("/", function()
@@ -112,6 +132,23 @@ describe("a bug that others had: ends", function()
       world:connect("/"):terminate()
       life.wait_until(function() return ended end)
     end)
+  end)
+
+  it("a stream whose reader stopped ends for its owner too (cowboy #1589)", function()
+    life.run(function(world)
+      local ended, is_told
+      world.app:get("/events", function(req)
+        req:defer(function() ended = true end)
+        local events = req:events()
+        repeat until not events:send(("x"):rep(100000))
+        is_told = events:wait_closed()
+      end)
+      local peer <close> = http.connect(world:port(), 0)
+      peer:send "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+      life.wait_until(function() return ended end, "the end of the stream")
+      assert.truthy(is_told)
+      wait_for_none "stream"
+    end, { timeouts = { write = 0.1 } })
   end)
 
   it("a peer that never finishes the close is dropped in time (tomcat CVE-2024-23672)", function()

@@ -129,3 +129,103 @@ describe("a listener", function()
     assert.is_nil(output:find "Sanitizer", output)
   end)
 end)
+
+-- From its opening until the services have started it listens, and accepts nobody.
+describe("a listener that is held", function()
+  local function hold()
+    local listener = listen()
+    listener:hold()
+    return listener, select(2, listener:address())
+  end
+
+  -- Connects and asks; the answer comes once somebody accepts.
+  local function ask(port)
+    local peer = assert(socket.connect("127.0.0.1", port))
+    peer:send "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    peer:settimeout(0)
+    return peer
+  end
+
+  local function answer(peer)
+    local line, err
+    life.wait_until(function()
+      line, err = peer:receive "*l"
+      return line or err == "closed"
+    end)
+    peer:close()
+    return line
+  end
+
+  it("lets whoever comes wait, until it accepts", function()
+    life.run(function()
+      local listener <close>, port = hold()
+      local peer = ask(port)
+      neap.sleep(0.03)
+      assert.equal("timeout", select(2, peer:receive "*l"))
+      assert.equal(0, core.counts().stream.live)
+      listener:accept()
+      assert.matches("^HTTP/1.1 204 ", answer(peer))
+    end)
+  end)
+
+  it("ends those who wait when it is closed, by <close> and with its scope", function()
+    life.run(function()
+      local ways = {
+        function(listener) listener:close() listener:close() end,
+        function(listener) local _ <close> = listener end,
+        function(listener)
+          local scope = neap.scope()
+          scope:own(listener)
+          scope:close()
+        end,
+      }
+      for _, way in ipairs(ways) do
+        local listener, port = hold()
+        local peer = ask(port)
+        way(listener)
+        neap.sleep(0)
+        assert.is_nil(answer(peer))
+        assert.is_false(can_connect(port))
+        assert.equal(0, core.counts().listener.live)
+      end
+    end)
+  end)
+
+  it("stays when it is dropped, and may be forgotten by who waits", function()
+    life.run(function()
+      local kept = setmetatable({}, { __mode = "v" })
+      local port
+      life.forget(function() kept[1], port = hold() end)
+      ask(port):close() -- gone before anybody looked
+      local peer = ask(port)
+      life.collect()
+      kept[1]:accept()
+      assert.matches("^HTTP/1.1 204 ", answer(peer))
+      kept[1]:close()
+    end)
+  end)
+
+  it("does nothing more once it is closed", function()
+    life.run(function()
+      local listener = hold()
+      listener:close()
+      listener:hold()
+      listener:accept()
+      assert.equal(0, listener:drain())
+      assert.equal("closed", code_of(listener:dup()))
+      assert.equal("closed", code_of(listener:address()))
+    end)
+  end)
+
+  it("ends with a state that is closed", function()
+    local status, output = life.die [[
+      local core = require "neap.core"
+      local socket = require "socket"
+      LISTENER = assert(core.listen { host = "127.0.0.1", port = 0, settings = core.settings {},
+        on_request = print })
+      LISTENER:hold()
+      PEER = assert(socket.connect("127.0.0.1", select(2, LISTENER:address())))
+    ]]
+    assert.equal(0, status, output)
+  end)
+end)
