@@ -22,6 +22,7 @@ static void begin_parts(script *s) {
   neap_http_answer reply = {.status = 200, .headers = ""};
   reply.length = NEAP_LENGTH_CHUNKED;
   s->in_parts = neap_conn_begin_answer(s->conn, &reply, true) >= 0;
+  s->is_full = false;
 }
 
 static void upgrade(script *s, const neap_http_head *head, const char *src) {
@@ -124,6 +125,12 @@ static void on_plain(neap_conn *conn) {
   FUZZ_CHECK(s->conn == conn);
 }
 
+static void on_writable(neap_conn *conn) {
+  script *s = conn->peer;
+  FUZZ_CHECK(s->conn == conn);
+  s->is_full = false;
+}
+
 static void on_closed(neap_conn *conn, const neap_why *why) {
   script *s = conn->peer;
   FUZZ_CHECK(s->conn == conn && s->closed == 0);
@@ -143,7 +150,7 @@ const neap_conn_events script_events = {
   .insecure = on_insecure,
   .readable = on_readable,
   .pong = on_pong,
-  .writable = on_plain,
+  .writable = on_writable,
   .closing = on_plain,
   .closed = on_closed,
 };
@@ -152,8 +159,8 @@ void script_go_on(script *s) {
   static const char part[3000] = "a part";
   if (s->conn->is_websocket || s->conn->is_client)
     return;
-  if (s->in_parts)
-    neap_conn_write_part(s->conn, part, sizeof part);
+  if (s->in_parts && !s->is_full)
+    s->is_full = neap_conn_write_part(s->conn, part, sizeof part) > 0;
   else if (s->conn->state == NEAP_CONN_ANSWER)
     read_body(s);
 }

@@ -26,6 +26,7 @@ typedef struct script {
   bool deflates;
   bool reads_body;
   bool in_parts;
+  bool is_full; /* the last part said so: it waits for room */
   size_t heads;
   size_t opened_at; /* the head that opened the WebSocket, 0 = none */
   bool has_deflate;

@@ -22,6 +22,7 @@ typedef struct run {
   bool is_client;
   bool deflates;
   int status;
+  size_t told; /* of the log: the events, without how it ended */
 } run;
 
 static bool take_key(uint8_t key[4]) {
@@ -133,6 +134,7 @@ static void finish(run *r, const uint8_t *src, size_t len) {
   if (fault)
     fuzz_fail(__FILE__, __LINE__, fault);
   FUZZ_CHECK(seen.has_close == neap_session_close_sent(&r->session));
+  r->told = r->log.len;
   fuzz_note(&r->log, "%d %d", r->status, neap_session_fail_code(&r->session));
 }
 
@@ -141,6 +143,16 @@ static void release(run *r) {
   neap_deflate_pool_release(&r->pool);
   neap_buffer_release(&r->out);
   neap_buffer_release(&r->log);
+}
+
+/* A message that comes whole is inflated by libdeflate, which knows a meaning for
+ * codes that never occur (RFC 1951, section 3.2.6: 286 and 287; of distances 30
+ * and 31). In pieces zlib refuses them; what came before must be the same. */
+static bool is_refused_by_zlib(const run *whole, const run *split) {
+  return split->deflates && split->session.failure == NEAP_FAIL_DEFLATE &&
+         split->told <= whole->told &&
+         (split->told == 0 ||
+          memcmp(split->log.data, whole->log.data, split->told) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -160,7 +172,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   finish(&split, in.at, in.len);
 
-  FUZZ_CHECK(fuzz_is_same(&whole.log, &split.log));
+  FUZZ_CHECK(fuzz_is_same(&whole.log, &split.log) ||
+             is_refused_by_zlib(&whole, &split));
   FUZZ_CHECK(whole.deflates || fuzz_is_same(&whole.out, &split.out));
   release(&whole);
   release(&split);
