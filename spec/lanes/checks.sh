@@ -58,7 +58,7 @@ busted_run() {
   read -r good bad wrong < <(tr -dc '0-9/' <<<"$sums" | tr / ' ')
   passed=$((passed + good)) failed=$((failed + bad + wrong))
   if [ $((bad + wrong)) != 0 ]; then
-    grep -avE '^[+*!.-]+$' "$log" | head -n 200
+    sed -n '/^\(Failure\|Error\) -> /,$p' "$log" | head -n 200
   elif [ "$status" != 0 ]; then # all green, and then a leak or a crash at exit
     failed=$((failed + 1))
     tail -n 60 "$log"

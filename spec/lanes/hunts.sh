@@ -25,10 +25,32 @@ part_mutants() {
   echo "tried $((passed + failed - before)) of ${#all[@]} mutants, from ${all[first]##*/} on"
 }
 
+# All mutants against the whole suite, in four parts, each with a copy of its own.
+hunt_mutants() { # N
+  local all=(spec/mutants/*.patch) mine=() i
+  for ((i = $1 - 1; i < ${#all[@]}; i += 4)); do mine+=("${all[i]}"); done
+  export mutants_until=0 slot=suite-$1 suite=--suite
+  export -f try_mutant
+  check_each xargs -a <(printf '%s\n' "${mine[@]}") -I{} bash -c 'try_mutant {}'
+  echo "tried ${#mine[@]} of ${#all[@]} mutants, against the whole suite"
+}
+
+# A quarter of the mutants: the whole suite must notice each, and not without it.
+part_mutants_1() { hunt_mutants 1; }
+
+# The second quarter.
+part_mutants_2() { hunt_mutants 2; }
+
+# The third quarter.
+part_mutants_3() { hunt_mutants 3; }
+
+# The last quarter.
+part_mutants_4() { hunt_mutants 4; }
+
 try_mutant() {
   local start=$SECONDS word=ok said
   [ "$mutants_until" = 0 ] || [ "$(date +%s)" -lt "$mutants_until" ] || return 0
-  said=$(NEAP_MUTANTS=build-mutants-$slot ./script/mutant "$1" 2>&1) || word=FAILED
+  said=$(NEAP_MUTANTS=build-mutants-$slot ./script/mutant ${suite:-} "$1" 2>&1) || word=FAILED
   [ $word = ok ] || echo "$said" | head -n -1
   printf '%-8s%s (%d s)\n' $word "$(tail -n 1 <<<"$said")" $((SECONDS - start))
 }
