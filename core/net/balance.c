@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "net/conduct.h"
 #include "net/conn.h"
 
 /* A crowd is not walked over at each turn, but at each SELDOM-th. */
@@ -74,17 +75,21 @@ static bool needs_deadline(const neap_conn *conn) {
   return false;
 }
 
+static bool is_watched_for_idleness(const neap_conn *conn) {
+  return conn->conduct && neap_deadline_is_armed(&conn->conduct->idle);
+}
+
 static void check_conn(const struct check *check, const neap_conn *conn) {
   bool is_armed = neap_deadline_is_armed(&conn->deadline) ||
-                  neap_deadline_is_armed(&conn->idle) ||
-                  neap_deadline_is_armed(&conn->write);
+                  neap_deadline_is_armed(&conn->output->write) ||
+                  is_watched_for_idleness(conn);
   if (conn->state == NEAP_CONN_CLOSED)
     complain(check, "conn #%" PRIu64 ": is closed, and still listed", conn->id);
   else if (needs_deadline(conn) && !is_armed)
     complain(check, "conn #%" PRIu64 ": waits in state %d without a deadline",
              conn->id, conn->state);
   if (conn->is_backlogged && conn->state <= NEAP_CONN_OPEN &&
-      conn->settings->write && !neap_deadline_is_armed(&conn->write))
+      conn->settings->write && !neap_deadline_is_armed(&conn->output->write))
     complain(check, "conn #%" PRIu64 ": waits for room without a deadline",
              conn->id);
 }

@@ -13,15 +13,16 @@ typedef struct neap_blocks {
   void **free; /* each begins with the next */
   size_t size;
   size_t count;
+  size_t most; /* that are kept: what a crowd has needed for a moment is not */
 } neap_blocks;
 
-/* What a crowd has needed for a moment is not kept for ever; and a sanitizer is to
- * see who uses what was given back. */
+/* A sanitizer is to see who uses what was given back. */
+static inline neap_blocks neap_blocks_of(size_t size, size_t most) {
 #ifdef __SANITIZE_ADDRESS__
-enum { NEAP_BLOCKS_KEPT = 0 };
-#else
-enum { NEAP_BLOCKS_KEPT = 1024 };
+  most = 0;
 #endif
+  return (neap_blocks){.size = size, .most = most};
+}
 
 /* As it was given back, but for its first word, which is NULL; a new one is all
  * zero. NULL: no memory. */
@@ -36,7 +37,7 @@ static inline void *neap_blocks_take(neap_blocks *blocks) {
 }
 
 static inline void neap_blocks_give(neap_blocks *blocks, void *block) {
-  if (blocks->count == NEAP_BLOCKS_KEPT) {
+  if (blocks->count == blocks->most) {
     free(block);
     return;
   }

@@ -7,9 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/conduct.h"
 #include "net/context.h"
 #include "net/http_internal.h"
-#include "net/meter.h"
 #include "net/topic.h"
 #include "proto/close_code.h"
 #include "proto/handshake.h"
@@ -57,6 +57,7 @@ static neap_conn *make(neap_loop *loop, neap_settings *settings) {
   }
   *http = (neap_http){0};
   conn->http = http;
+  neap_conn_no_output(conn);
   start_life(conn, loop, settings);
   return conn;
 }
@@ -101,8 +102,9 @@ int neap_conn_new(neap_conn **out, neap_loop *loop, int fd,
 void neap_conn_arm_open(neap_conn *conn) {
   neap_loop_arm(conn->loop, &conn->deadline, NEAP_DEADLINE_PING,
                 conn->settings->ping);
-  neap_loop_arm(conn->loop, &conn->idle, NEAP_DEADLINE_IDLE,
-                conn->settings->idle);
+  if (conn->conduct)
+    neap_loop_arm(conn->loop, &conn->conduct->idle, NEAP_DEADLINE_IDLE,
+                  conn->settings->idle);
 }
 
 static int use_deflate(neap_conn *conn, const neap_deflate_terms *terms) {
@@ -126,15 +128,23 @@ static int open_session(neap_conn *conn, enum neap_role role,
   return err ? err : no_deflate;
 }
 
+static bool watch_conduct(neap_conn *conn) {
+  neap_conduct *conduct = calloc(1, sizeof *conduct);
+  if (conduct == NULL)
+    return false;
+  conduct->conn = conn;
+  neap_meter_fill(&conduct->meter, conn->settings, neap_loop_now(conn->loop));
+  conn->conduct = conduct;
+  return true;
+}
+
 int neap_conn_open(neap_conn *conn, enum neap_role role, neap_mask_source *mask,
                    const neap_deflate_terms *deflate) {
   conn->state = NEAP_CONN_OPEN;
   int err = open_session(conn, role, mask, deflate);
   neap_census_add(&conn->loop->census, NEAP_CLASS_CONN, sizeof *conn);
-  if (neap_settings_meters(conn->settings)) {
-    conn->meter = neap_meter_new(conn->settings, neap_loop_now(conn->loop));
-    err = conn->meter ? err : NEAP_ENOMEM;
-  }
+  if (neap_settings_watch_conduct(conn->settings) && !watch_conduct(conn))
+    err = NEAP_ENOMEM;
   neap_deadline_disarm(&conn->deadline);
   neap_conn_arm_open(conn);
   neap_conn_update_interest(conn);
@@ -169,8 +179,7 @@ static void remember_cause(neap_conn *conn, enum neap_cause cause,
   conn->cause = (uint8_t)cause;
   conn->by = (uint8_t)by;
   conn->code = code;
-  if (reason_len)
-    conn->reason = strndup(reason, reason_len);
+  neap_conn_set_reason(conn, reason, reason_len);
 }
 
 void neap_conn_begin_closing(neap_conn *conn, enum neap_cause cause,
@@ -180,8 +189,9 @@ void neap_conn_begin_closing(neap_conn *conn, enum neap_cause cause,
   conn->state = NEAP_CONN_CLOSING;
   conn->is_resumed |= conn->is_paused;
   conn->is_paused = false;
-  neap_deadline_disarm(&conn->idle);
-  neap_deadline_disarm(&conn->write);
+  if (conn->conduct)
+    neap_deadline_disarm(&conn->conduct->idle);
+  neap_deadline_disarm(&conn->output->write);
   neap_topics_leave_all(conn);
   neap_loop_arm(conn->loop, &conn->deadline, NEAP_DEADLINE_CLOSE,
                 conn->settings->close ? conn->settings->close : CLOSE_MS);
@@ -248,7 +258,7 @@ void neap_conn_start_shutdown(neap_conn *conn) {
   if (neap_deadline_is_armed(&conn->deadline) && conn->deadline.at < now + left)
     left = conn->deadline.at > now ? conn->deadline.at - now : 1;
   conn->state = NEAP_CONN_SHUTDOWN;
-  neap_deadline_disarm(&conn->write);
+  neap_deadline_disarm(&conn->output->write);
   /* The server drops TCP first (RFC 6455, 7.1.1). */
   neap_transport_shutdown(&conn->transport, conn->is_client);
   neap_loop_arm(conn->loop, &conn->deadline, NEAP_DEADLINE_SHUTDOWN, left);
@@ -290,21 +300,22 @@ static void free_conn(neap_conn *conn) {
   if (!conn->is_websocket)
     neap_blocks_give(&conn->loop->https, conn->http);
   neap_settings_release(conn->settings);
-  free(conn->reason);
-  free(conn->meter);
+  neap_conn_free_output(conn);
+  free(conn->conduct);
   free(conn);
 }
 
 static void bury(neap_conn *conn) {
   neap_transport_release(&conn->transport);
+  const char *reason = conn->output->reason;
   neap_why why = {
     .cause = conn->cause,
     .by = conn->by,
     .code = conn->code,
     .clean = conn->is_clean,
     .status = conn->failure,
-    .reason = conn->reason,
-    .reason_len = conn->reason ? strlen(conn->reason) : 0,
+    .reason = reason,
+    .reason_len = reason ? strlen(reason) : 0,
     .age = neap_loop_now(conn->loop) - conn->born.at,
     .sent = conn->sent,
     .received = conn->received,
@@ -341,11 +352,11 @@ void neap_conn_release(neap_conn *conn) {
   conn->is_clean = is_clean(conn);
   neap_link_remove(&conn->dirty);
   neap_deadline_disarm(&conn->deadline);
-  neap_deadline_disarm(&conn->idle);
-  neap_deadline_disarm(&conn->write);
+  if (conn->conduct)
+    neap_deadline_disarm(&conn->conduct->idle);
   neap_topics_leave_all(conn);
   neap_conn_uncork(conn);
-  neap_queue_clear(&conn->queue, &conn->loop->segments);
+  neap_conn_end_output(conn);
   release_session(conn);
   neap_trim_note(conn->loop);
   neap_conn_ids_remove(&conn->loop->conn_ids, conn);
@@ -373,8 +384,10 @@ static void ask_for_pong(neap_conn *conn) {
 static neap_conn *owner_of(neap_deadline *deadline,
                            enum neap_deadline_kind kind) {
   switch (kind) {
-    case NEAP_DEADLINE_IDLE: return NEAP_CONTAINER(deadline, neap_conn, idle);
-    case NEAP_DEADLINE_WRITE: return NEAP_CONTAINER(deadline, neap_conn, write);
+    case NEAP_DEADLINE_IDLE:
+      return NEAP_CONTAINER(deadline, neap_conduct, idle)->conn;
+    case NEAP_DEADLINE_WRITE:
+      return NEAP_CONTAINER(deadline, neap_output, write)->conn;
     default: return NEAP_CONTAINER(deadline, neap_conn, deadline);
   }
 }

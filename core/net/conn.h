@@ -16,6 +16,7 @@
 #include "net/address.h"
 #include "net/http.h"
 #include "net/loop.h"
+#include "net/output.h"
 #include "net/settings.h"
 #include "net/transport.h"
 #include "proto/answer.h"
@@ -114,16 +115,13 @@ struct neap_conn {
     neap_http *http;      /* before, or for ever */
     neap_session session; /* from OPEN on */
   };
-  neap_queue queue;
-  neap_link dirty; /* of the loop; when CLOSED, in its list of the dead */
+  neap_output *output; /* never NULL; while it needs none, neap_output_none */
+  neap_link dirty;     /* of the loop; when CLOSED, in its list of the dead */
   struct neap_subscriptions *subscriptions; /* NULL: none */
-  struct neap_meter *meter; /* of what the peer sends; NULL: not limited */
-  neap_deadline deadline;   /* handshake, ping and pong, close, shutdown */
-  neap_deadline idle;
-  neap_deadline write;
+  struct neap_conduct *conduct; /* NULL: nothing is asked of the peer */
+  neap_deadline deadline;       /* handshake, ping and pong, close, shutdown */
   uint64_t sent;
   uint64_t received;
-  char *reason; /* of a close that had one */
   neap_address address;
   uint32_t tag;
   uint32_t dropped; /* messages that a full queue did not take, or gave up */
@@ -133,23 +131,23 @@ struct neap_conn {
   uint8_t by;
   uint8_t interest; /* what is polled for */
   int8_t failure;   /* what reason is about, before the handshake */
-  bool is_client;
-  bool is_admitted; /* counts among the connections of the process */
-  bool is_websocket;
-  bool wants_upgrade;  /* its head asks for one: without a peer, no answer */
-  bool is_paused;      /* the binding has no room: read nothing */
-  bool is_lingering;   /* the binding still delivers what was received */
-  bool is_reading;     /* inside the loop over received bytes */
-  bool is_resumed;     /* has room again: read on at the end of the turn */
-  bool is_overflowing; /* to be closed for it at the end of the turn */
-  bool is_lost;        /* the same for a peer that is gone, or out of sight */
-  bool is_backlogged;  /* the socket was full; writable is owed at its end */
-  bool owes_writable;  /* already below the low mark */
-  bool is_pinged;      /* a ping is out, and nothing was heard since */
-  bool is_eof;         /* the peer has closed its end */
-  bool is_clean;       /* Close frames went both ways */
-  bool is_numbered;    /* counted among those of its address */
-  bool is_refused;     /* it lingers only to have read why */
+  bool is_client : 1;
+  bool is_admitted : 1; /* counts among the connections of the process */
+  bool is_websocket : 1;
+  bool wants_upgrade : 1; /* its head asks for one: without a peer, no answer */
+  bool is_paused : 1;     /* the binding has no room: read nothing */
+  bool is_lingering : 1;  /* the binding still delivers what was received */
+  bool is_reading : 1;    /* inside the loop over received bytes */
+  bool is_resumed : 1;    /* has room again: read on at the end of the turn */
+  bool is_overflowing : 1; /* to be closed for it at the end of the turn */
+  bool is_lost : 1; /* the same for a peer that is gone, or out of sight */
+  bool is_backlogged : 1; /* the socket was full; writable is owed at its end */
+  bool owes_writable : 1; /* already below the low mark */
+  bool is_pinged : 1;     /* a ping is out, and nothing was heard since */
+  bool is_eof : 1;        /* the peer has closed its end */
+  bool is_clean : 1;      /* Close frames went both ways */
+  bool is_numbered : 1;   /* counted among those of its address */
+  bool is_refused : 1;    /* it lingers only to have read why */
 };
 
 /* Takes over an accepted descriptor, also when it fails. tag names the

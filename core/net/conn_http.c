@@ -176,8 +176,8 @@ static void next_request(neap_conn *conn) {
 
 static void end_http(neap_conn *conn) {
   conn->state = NEAP_CONN_CLOSING;
-  neap_loop_arm(conn->loop, &conn->write, NEAP_DEADLINE_WRITE,
-                conn->settings->write ? conn->settings->write : ANSWER_MS);
+  neap_conn_await_progress(conn, conn->settings->write ? conn->settings->write
+                                                       : ANSWER_MS);
   neap_deadline_disarm(&conn->deadline);
   neap_conn_mark_dirty(conn);
 }

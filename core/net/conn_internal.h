@@ -56,8 +56,32 @@ int neap_conn_keep(neap_conn *conn, uint8_t *bytes, size_t len);
 void neap_conn_end_reading(neap_conn *conn);
 /* After a pause: what was received meanwhile. */
 void neap_conn_read_on(neap_conn *conn);
+/* Ends with the turn, for its caller goes on with it. */
+void neap_conn_lose(neap_conn *conn);
 /* Polls for what the state asks for. */
 void neap_conn_update_interest(neap_conn *conn);
+
+/* conn_output.c */
+/* All has left: it is given back. */
+void neap_conn_rest_output(neap_conn *conn);
+neap_output *neap_conn_lend_output(neap_conn *conn);
+/* Ends the connection, unless some byte leaves within length milliseconds. */
+void neap_conn_await_progress(neap_conn *conn, uint64_t length);
+/* The first one counts. */
+void neap_conn_set_reason(neap_conn *conn, const char *text, size_t len);
+/* Drops what has not left; the reason stays, until free_output. */
+void neap_conn_end_output(neap_conn *conn);
+void neap_conn_free_output(neap_conn *conn);
+
+/* A place for what is queued; NULL: no memory. */
+static inline neap_output *neap_conn_take_output(neap_conn *conn) {
+  return conn->output == &neap_output_none ? neap_conn_lend_output(conn)
+                                           : conn->output;
+}
+
+static inline void neap_conn_no_output(neap_conn *conn) {
+  conn->output = (neap_output *)(uintptr_t)&neap_output_none;
+}
 
 /* conn_write.c */
 /* Where the connection's next bytes go; NULL: no memory for earlier ones. */
@@ -79,7 +103,7 @@ void neap_conn_drop_output(neap_conn *conn);
 
 /* Bytes that wait for the socket. */
 static inline size_t neap_conn_unsent(const neap_conn *conn) {
-  return conn->queue.bytes + neap_transport_held(&conn->transport);
+  return conn->output->queue.bytes + neap_transport_held(&conn->transport);
 }
 
 /* conn_send.c */

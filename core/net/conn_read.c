@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "net/http_internal.h"
-#include "net/meter.h"
+#include "net/conduct.h"
 #include "proto/close_code.h"
 #include "proto/status.h"
 
@@ -32,9 +32,11 @@ static void touch(neap_conn *conn) {
 }
 
 static void touch_idle(neap_conn *conn) {
+  neap_conduct *conduct = conn->conduct;
   uint64_t length = conn->settings->idle;
-  if (length && is_stale(&conn->idle, length, neap_loop_now(conn->loop)))
-    neap_loop_arm(conn->loop, &conn->idle, NEAP_DEADLINE_IDLE, length);
+  if (conduct && length &&
+      is_stale(&conduct->idle, length, neap_loop_now(conn->loop)))
+    neap_loop_arm(conn->loop, &conduct->idle, NEAP_DEADLINE_IDLE, length);
 }
 
 static bool reads(const neap_conn *conn) {
@@ -101,9 +103,7 @@ void neap_conn_on_ready(neap_conn *conn, int ready) {
   read_what_is_left(conn);
 }
 
-/* What the kernel still watches for would come again and again, or never: the
- * connection ends with the turn, for its caller goes on with it. */
-static void lose_sight(neap_conn *conn) {
+void neap_conn_lose(neap_conn *conn) {
   conn->is_lost = true;
   neap_conn_mark_dirty(conn);
 }
@@ -116,7 +116,7 @@ void neap_conn_update_interest(neap_conn *conn) {
   conn->interest = (uint8_t)wanted;
   bool was_watched = conn->transport.is_watched;
   if (neap_transport_watch(&conn->transport, wanted) && was_watched)
-    lose_sight(conn);
+    neap_conn_lose(conn); /* the kernel's events would be wrong, or none */
 }
 
 static void on_close_frame(neap_conn *conn, const neap_event *event) {
@@ -137,8 +137,9 @@ static void on_ping(neap_conn *conn) {
 static bool charge(neap_conn *conn, size_t messages, size_t bytes) {
   static const char reason[] = "too much in a short time";
   if (conn->state != NEAP_CONN_OPEN ||
-      neap_meter_take(conn->meter, conn->settings, neap_loop_now(conn->loop),
-                      conn->loop->stall, messages, bytes))
+      neap_meter_take(&conn->conduct->meter, conn->settings,
+                      neap_loop_now(conn->loop), conn->loop->stall, messages,
+                      bytes))
     return true;
   neap_conn_close(conn, NEAP_CAUSE_RATE, NEAP_BY_LOCAL, NEAP_CLOSE_POLICY,
                   reason, sizeof reason - 1);
@@ -149,7 +150,7 @@ static bool charge(neap_conn *conn, size_t messages, size_t bytes) {
  * end. */
 static inline bool is_within_rate(neap_conn *conn, size_t messages,
                                   size_t bytes) {
-  return conn->meter == NULL || charge(conn, messages, bytes);
+  return conn->conduct == NULL || charge(conn, messages, bytes);
 }
 
 /* Serves a control frame; true for a message that the binding takes. */
@@ -239,10 +240,11 @@ void neap_conn_pause(neap_conn *conn) {
   if (conn->is_paused || conn->state != NEAP_CONN_OPEN)
     return;
   conn->is_paused = true;
-  if (conn->meter)
-    neap_meter_pause(conn->meter, neap_loop_now(conn->loop));
+  if (conn->conduct) {
+    neap_meter_pause(&conn->conduct->meter, neap_loop_now(conn->loop));
+    neap_deadline_disarm(&conn->conduct->idle);
+  }
   neap_deadline_disarm(&conn->deadline);
-  neap_deadline_disarm(&conn->idle);
   neap_conn_update_interest(conn);
 }
 
@@ -250,8 +252,8 @@ void neap_conn_resume(neap_conn *conn) {
   if (!conn->is_paused)
     return;
   conn->is_paused = false;
-  if (conn->meter)
-    neap_meter_resume(conn->meter, neap_loop_now(conn->loop));
+  if (conn->conduct)
+    neap_meter_resume(&conn->conduct->meter, neap_loop_now(conn->loop));
   if (conn->state == NEAP_CONN_OPEN)
     neap_conn_arm_open(conn);
   if (conn->is_reading)
@@ -276,9 +278,9 @@ static void on_eof(neap_conn *conn) {
 
 static void on_failure(neap_conn *conn) {
   const neap_tls *tls = conn->transport.tls;
-  if (tls && tls->fault && conn->reason == NULL) {
+  if (tls && tls->fault && conn->output->reason == NULL) {
     conn->failure = NEAP_ETLS;
-    conn->reason = strdup(tls->fault);
+    neap_conn_set_reason(conn, tls->fault, strlen(tls->fault));
   }
   neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
 }

@@ -26,7 +26,7 @@ void neap_conn_gave_up(neap_conn *conn, size_t count) {
 
 static inline size_t cost_of(const neap_conn *conn) {
   size_t corked = conn->loop->corked == conn ? conn->loop->cork.len : 0;
-  return neap_queue_cost(&conn->queue) + corked +
+  return neap_queue_cost(&conn->output->queue) + corked +
          neap_transport_held(&conn->transport);
 }
 
@@ -34,7 +34,7 @@ static inline size_t cost_of(const neap_conn *conn) {
 static bool drop_for(neap_conn *conn, size_t len) {
   size_t limit = conn->settings->queue;
   while (limit && cost_of(conn) + len > limit) {
-    if (!neap_queue_drop_oldest(&conn->queue, &conn->loop->segments))
+    if (!neap_queue_drop_oldest(&conn->output->queue, &conn->loop->segments))
       return false;
     neap_conn_gave_up(conn, 1);
   }
@@ -109,11 +109,21 @@ static uint64_t key_on(const neap_conn *conn, uint64_t key) {
 
 static bool replace(neap_conn *conn, neap_frame_buffer *frame, uint64_t key) {
   if (!conn->is_backlogged ||
-      !neap_queue_replace(&conn->queue, &conn->loop->segments, frame, key))
+      !neap_queue_replace(&conn->output->queue, &conn->loop->segments, frame,
+                          key))
     return false;
   count_dropped(conn, 1);
   drop_for(conn, 0);
   return true;
+}
+
+static int queue_message(neap_conn *conn, neap_frame_buffer *frame,
+                         uint64_t key) {
+  neap_output *output = neap_conn_take_output(conn);
+  if (output == NULL)
+    return NEAP_ENOMEM;
+  return neap_queue_append_message(&output->queue, &conn->loop->segments, frame,
+                                   key);
 }
 
 /* Queues a frame as a message that may be dropped again. */
@@ -131,13 +141,19 @@ static int send_message(neap_conn *conn, neap_frame_buffer *frame,
   if (!err)
     err = neap_conn_queue_cork(conn);
   if (!err)
-    err = neap_queue_append_message(&conn->queue, &conn->loop->segments, frame,
-                                    key);
+    err = queue_message(conn, frame, key);
   if (err)
     return err;
   conn->sent++;
   neap_conn_mark_dirty(conn);
   return conn->is_backlogged ? 1 : NEAP_OK;
+}
+
+static int queue_frame(neap_conn *conn, neap_frame_buffer *frame) {
+  neap_output *output = neap_conn_take_output(conn);
+  if (output == NULL)
+    return NEAP_ENOMEM;
+  return neap_queue_append_frame(&output->queue, &conn->loop->segments, frame);
 }
 
 static inline int send_shared(neap_conn *conn, neap_frame_buffer *frame,
@@ -148,7 +164,7 @@ static inline int send_shared(neap_conn *conn, neap_frame_buffer *frame,
   if (conn->loop->corked == conn)
     err = neap_buffer_append(&conn->loop->cork, frame->bytes, frame->len);
   else
-    err = neap_queue_append_frame(&conn->queue, &conn->loop->segments, frame);
+    err = queue_frame(conn, frame);
   if (err)
     return err;
   conn->sent++;

@@ -35,7 +35,7 @@ static void on_failure(neap_conn *conn) {
   if (tls->is_plain)
     answer_in_the_clear(conn);
   conn->failure = NEAP_ETLS;
-  conn->reason = strdup(fault);
+  neap_conn_set_reason(conn, fault, strlen(fault));
   if (conn->is_client) {
     neap_conn_release(conn);
     return;

@@ -34,12 +34,11 @@ void neap_conn_mark_dirty(neap_conn *conn) {
  * ever. Each byte of progress starts the deadline again. */
 void neap_conn_await_room(neap_conn *conn) {
   if (!conn->is_backlogged)
-    neap_conn_gave_up(conn,
-                      neap_queue_conflate(&conn->queue, &conn->loop->segments));
+    neap_conn_gave_up(
+      conn, neap_queue_conflate(&conn->output->queue, &conn->loop->segments));
   conn->is_backlogged = true;
   if (conn->state != NEAP_CONN_CLOSING || !conn->is_websocket)
-    neap_loop_arm(conn->loop, &conn->write, NEAP_DEADLINE_WRITE,
-                  conn->settings->write);
+    neap_conn_await_progress(conn, conn->settings->write);
   neap_conn_update_interest(conn);
 }
 
@@ -49,8 +48,16 @@ static void lose(neap_conn *conn, enum neap_cause cause, enum neap_by by) {
     neap_conn_abort(conn, cause, by);
     return;
   }
-  conn->is_lost = true;
-  neap_conn_mark_dirty(conn);
+  neap_conn_lose(conn);
+}
+
+static int queue_bytes(neap_conn *conn, const struct iovec *vectors, int count,
+                       size_t skip) {
+  neap_output *output = neap_conn_take_output(conn);
+  if (output == NULL)
+    return NEAP_ENOMEM;
+  return neap_queue_append(&output->queue, &conn->loop->segments, vectors,
+                           count, skip);
 }
 
 int neap_conn_write(neap_conn *conn, const struct iovec *vectors, int count) {
@@ -64,8 +71,7 @@ int neap_conn_write(neap_conn *conn, const struct iovec *vectors, int count) {
   }
   if (count == 1 && (size_t)n == vectors->iov_len)
     return NEAP_OK;
-  if (neap_queue_append(&conn->queue, &conn->loop->segments, vectors, count,
-                        (size_t)n)) {
+  if (queue_bytes(conn, vectors, count, (size_t)n)) {
     lose(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL);
     return NEAP_ENOMEM;
   }
@@ -98,21 +104,22 @@ void neap_conn_uncork(neap_conn *conn) {
 }
 
 void neap_conn_drop_output(neap_conn *conn) {
-  neap_segment *first = conn->queue.first;
+  neap_queue *queue = &conn->output->queue;
+  neap_segment *first = queue->first;
   if (conn->loop->corked == conn)
     conn->loop->cork.len = 0;
   if (first == NULL)
     return;
   if (!conn->is_backlogged) {
-    neap_queue_clear(&conn->queue, &conn->loop->segments);
+    neap_queue_clear(queue, &conn->loop->segments);
     return;
   }
   neap_queue rest = {.first = first->next,
-                     .last = first->next ? conn->queue.last : NULL,
-                     .bytes = conn->queue.bytes - first->len,
-                     .count = conn->queue.count - 1};
+                     .last = first->next ? queue->last : NULL,
+                     .bytes = queue->bytes - first->len,
+                     .count = queue->count - 1};
   first->next = NULL;
-  conn->queue = (neap_queue){first, first, first->len, 1};
+  *queue = (neap_queue){first, first, first->len, 1};
   neap_queue_clear(&rest, &conn->loop->segments);
 }
 
@@ -126,12 +133,13 @@ static bool write_queue(neap_conn *conn) {
   struct iovec vectors[VECTORS];
   if (neap_transport_flush(&conn->transport))
     return false;
-  while (conn->queue.bytes) {
-    int count = neap_queue_vectors(&conn->queue, vectors, VECTORS);
+  neap_queue *queue = &conn->output->queue;
+  while (queue->bytes) {
+    int count = neap_queue_vectors(queue, vectors, VECTORS);
     ssize_t n = write_vectors(conn, vectors, count);
     if (n <= 0)
       return n == 0;
-    neap_queue_sent(&conn->queue, &conn->loop->segments, (size_t)n);
+    neap_queue_sent(queue, &conn->loop->segments, (size_t)n);
   }
   return true;
 }
@@ -150,8 +158,9 @@ static void tell_writable(neap_conn *conn) {
 static void on_drained(neap_conn *conn) {
   bool is_owed = conn->is_backlogged || conn->owes_writable;
   conn->is_backlogged = false;
-  neap_deadline_disarm(&conn->write);
-  neap_conn_update_interest(conn);
+  neap_conn_rest_output(conn);
+  if (conn->interest & NEAP_WRITABLE)
+    neap_conn_update_interest(conn);
   if (is_owed)
     tell_writable(conn);
   if (is_owed && !conn->is_websocket)
@@ -181,7 +190,7 @@ int neap_conn_queue_cork(neap_conn *conn) {
     return NEAP_OK;
   struct iovec bytes = {loop->cork.data, loop->cork.len};
   loop->cork.len = 0;
-  return neap_queue_append(&conn->queue, &loop->segments, &bytes, 1, 0);
+  return queue_bytes(conn, &bytes, 1, 0);
 }
 
 int neap_conn_try_now(neap_conn *conn) {
@@ -193,6 +202,8 @@ int neap_conn_try_now(neap_conn *conn) {
     return NEAP_ECLOSED;
   if (neap_conn_unsent(conn))
     neap_conn_await_room(conn);
+  else
+    neap_conn_rest_output(conn);
   return NEAP_OK;
 }
 

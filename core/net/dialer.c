@@ -79,7 +79,8 @@ void neap_conn_connected(neap_conn *conn) {
   if (conn->transport.pipe == NULL)
     getsockopt(conn->transport.fd, SOL_SOCKET, SO_ERROR, &error, &len);
   if (error) {
-    conn->reason = strdup(strerror(error));
+    const char *text = strerror(error);
+    neap_conn_set_reason(conn, text, strlen(text));
     conn->failure = NEAP_EREFUSED;
     neap_conn_abort(conn, NEAP_CAUSE_RESET, NEAP_BY_NET);
     return;

@@ -17,6 +17,9 @@
 #include "net/transport.h"
 #include "proto/status.h"
 
+/* A publish makes use of as many outputs as it has receivers. */
+enum { BLOCKS_KEPT = 1024, OUTPUTS_KEPT = 65536 };
+
 /* Brings the one libuv timer forward to the nearest moment of all. */
 static void set_clock(neap_loop *loop);
 
@@ -157,8 +160,9 @@ int neap_loop_new(neap_loop **out) {
   neap_list_init(&loop->dead);
   neap_descriptor_note(&loop->descriptors, loop->poller.fd);
   neap_list_init(&loop->pipes);
-  loop->https.size = sizeof(neap_http);
-  loop->intakes.size = sizeof(neap_intake);
+  loop->https = neap_blocks_of(sizeof(neap_http), BLOCKS_KEPT);
+  loop->intakes = neap_blocks_of(sizeof(neap_intake), BLOCKS_KEPT);
+  loop->outputs = neap_blocks_of(sizeof(neap_output), OUTPUTS_KEPT);
   loop->segments.census = &loop->census;
   loop->segments.frames = &loop->frames;
   loop->deflate = (neap_deflate_pool){.note = neap_context_count, .arg = loop};
@@ -260,6 +264,7 @@ void neap_loop_close(neap_loop *loop) {
   neap_deflate_pool_release(&loop->deflate);
   neap_blocks_release(&loop->https);
   neap_blocks_release(&loop->intakes);
+  neap_blocks_release(&loop->outputs);
   neap_buffer_release(&loop->cork);
   neap_descriptors_release(&loop->descriptors);
   neap_tls_wire_release(&loop->wire);

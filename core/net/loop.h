@@ -60,6 +60,7 @@ typedef struct neap_loop {
   neap_deflate_pool deflate;
   neap_blocks https;   /* neap_http, of connections before they upgrade */
   neap_blocks intakes; /* neap_intake, of those in the midst of a message */
+  neap_blocks outputs; /* neap_output, of those whose socket is full */
   struct neap_topics *topics;
 
   uint8_t *receive;         /* the receive buffer of all connections */

@@ -1,7 +1,5 @@
 #include "net/meter.h"
 
-#include <stdlib.h>
-
 static double room_of(uint64_t rate, const neap_settings *settings) {
   return (double)rate * (double)settings->burst / 1e3;
 }
@@ -18,14 +16,11 @@ static double room_for_messages(const neap_settings *settings) {
   return room < 1 ? 1 : room;
 }
 
-neap_meter *neap_meter_new(const neap_settings *settings, uint64_t now) {
-  neap_meter *meter = calloc(1, sizeof *meter);
-  if (meter == NULL)
-    return NULL;
-  meter->at = now;
-  meter->messages = room_for_messages(settings);
-  meter->bytes = room_for_bytes(settings);
-  return meter;
+void neap_meter_fill(neap_meter *meter, const neap_settings *settings,
+                     uint64_t now) {
+  *meter = (neap_meter){.at = now,
+                        .messages = room_for_messages(settings),
+                        .bytes = room_for_bytes(settings)};
 }
 
 /* What is there beyond the room was given for slack, and is not lost. */

@@ -21,8 +21,9 @@ typedef struct neap_meter {
   uint64_t slack;     /* milliseconds that were not read in */
 } neap_meter;
 
-/* A full one; NULL: nothing is limited, or no memory. */
-neap_meter *neap_meter_new(const neap_settings *settings, uint64_t now);
+/* Fills a new one. */
+void neap_meter_fill(neap_meter *meter, const neap_settings *settings,
+                     uint64_t now);
 
 static inline bool neap_settings_meters(const neap_settings *settings) {
   return settings->messages_per_second || settings->bytes_per_second;

@@ -21,6 +21,7 @@ void neap_trim_now(neap_loop *loop) {
   neap_frame_pool_release(&loop->frames);
   neap_blocks_release(&loop->https);
   neap_blocks_release(&loop->intakes);
+  neap_blocks_release(&loop->outputs);
   neap_timers_shrink(&loop->timers);
   if (loop->corked == NULL)
     neap_buffer_release(&loop->cork);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "net/conduct.h"
 #include "proto/handshake.h"
 #include "proto/utf8.h"
 
@@ -136,8 +137,9 @@ static void on_closed(neap_conn *conn, const neap_why *why) {
   FUZZ_CHECK(s->conn == conn && s->closed == 0);
   FUZZ_CHECK(why->cause != NEAP_CAUSE_NONE || !conn->is_websocket);
   FUZZ_CHECK(!neap_deadline_is_armed(&conn->deadline));
-  FUZZ_CHECK(!neap_deadline_is_armed(&conn->idle));
-  FUZZ_CHECK(!neap_deadline_is_armed(&conn->write));
+  FUZZ_CHECK(conn->conduct == NULL ||
+             !neap_deadline_is_armed(&conn->conduct->idle));
+  FUZZ_CHECK(!neap_deadline_is_armed(&conn->output->write));
   FUZZ_CHECK(neap_conn_buffered(conn) == 0);
   FUZZ_CHECK(neap_conn_send(conn, NEAP_OP_TEXT, "a", 1, 0) == NEAP_ECLOSED);
   s->closed++;
