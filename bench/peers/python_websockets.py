@@ -1,10 +1,19 @@
-"""The bench's jobs for python-websockets: python_websockets.py PORT [deflate]"""
+"""The bench's jobs for python-websockets: python_websockets.py PORT [tls|deflate]"""
 
 import asyncio
+import logging
+import ssl
 import sys
 
 import websockets
 
+try:
+    import uvloop
+    uvloop.install()
+except ImportError:
+    pass
+
+logging.getLogger("websockets").setLevel(logging.CRITICAL + 1)
 feed = set()
 
 
@@ -23,10 +32,16 @@ async def serve(socket, path):
             await socket.send(message)
 
 
-async def main():
-    compression = "deflate" if sys.argv[2:] == ["deflate"] else None
-    async with websockets.serve(serve, "127.0.0.1", int(sys.argv[1]),
-                                compression=compression, max_size=16 << 20):
+def tls():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain("build/bench/cert.pem", "build/bench/key.pem")
+    return context
+
+
+async def main(port, extra=""):
+    async with websockets.serve(serve, "127.0.0.1", int(port), max_size=16 << 20,
+                                compression="deflate" if extra == "deflate" else None,
+                                ssl=tls() if extra == "tls" else None):
         await asyncio.Future()
 
-asyncio.run(main())
+asyncio.run(main(*sys.argv[1:]))

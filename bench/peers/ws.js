@@ -1,9 +1,14 @@
-// The bench's jobs for npm's ws: node ws.js PORT [deflate]
+// The bench's jobs for npm's ws: node ws.js PORT [tls|deflate]
+const fs = require('fs');
 const { WebSocketServer } = require('ws');
-const deflate = process.argv[3] === 'deflate';
+const [port, extra] = process.argv.slice(2);
+const pem = (name) => fs.readFileSync(`build/bench/${name}.pem`);
+const http = extra === 'tls'
+  ? require('https').createServer({ cert: pem('cert'), key: pem('key') })
+  : require('http').createServer();
 const server = new WebSocketServer({
-  port: Number(process.argv[2]), host: '127.0.0.1', maxPayload: 16 << 20,
-  perMessageDeflate: deflate &&
+  server: http, maxPayload: 16 << 20,
+  perMessageDeflate: extra === 'deflate' &&
     { serverNoContextTakeover: true, clientNoContextTakeover: true, threshold: 512 },
 });
 const feed = new Set();
@@ -20,3 +25,4 @@ server.on('connection', (socket, request) => {
     socket.on('message', (data, binary) => socket.send(data, { binary }));
   }
 });
+http.listen(Number(port), '127.0.0.1');
