@@ -7,6 +7,8 @@
 #include "bind/why.h"
 #include "proto/status.h"
 
+enum { KEPT = 1 }; /* the user value */
+
 neap_conn_box *neap_conn_check(lua_State *L, int index) {
   return luaL_checkudata(L, index, NEAP_CONN_CLASS);
 }
@@ -15,36 +17,98 @@ neap_conn_box *neap_conn_check(lua_State *L, int index) {
 neap_conn_box *neap_conn_handle(neap_runtime *rt, lua_State *L, neap_conn *conn,
                                 neap_route *route, bool is_anchored) {
   neap_collect_if_grown(rt, L);
-  neap_conn_box *box = lua_newuserdatauv(L, sizeof *box, 2);
-  *box = (neap_conn_box){
-    .peer.kind = NEAP_PEER_CONN, .slot = LUA_NOREF, .rt = rt, .id = conn->id};
+  neap_conn_box *box = lua_newuserdatauv(L, sizeof *box, 1);
+  *box = (neap_conn_box){.peer.kind = NEAP_PEER_CONN, .slot = LUA_NOREF};
+  box->id = conn->id;
   luaL_setmetatable(L, NEAP_CONN_CLASS);
   lua_pushvalue(L, -1);
   if (is_anchored)
     box->slot = neap_ref(rt, L);
   else
     neap_weak_set(L, box);
-  box->conn = conn;
   box->route = neap_route_enter(L, route);
+  box->conn = conn;
+  box->receiver = NULL;
   lua_insert(L, -2);
-  lua_setiuservalue(L, -2, NEAP_CONN_DATA);
+  lua_setiuservalue(L, -2, KEPT);
   return box;
 }
 
-void neap_conn_push_life(lua_State *L, int index) {
-  index = lua_absindex(L, index);
-  int type = lua_getiuservalue(L, index, NEAP_CONN_LIFE);
-  if (type == LUA_TTABLE)
-    return;
-  lua_newtable(L);
-  if (type == LUA_TNUMBER) {
-    neap_why why = neap_why_unpack(lua_tointeger(L, -2));
+void neap_conn_forget(neap_conn_box *box) {
+  uint64_t id = box->conn->id;
+  if (box->has_letters)
+    neap_inbox_clear(&box->inbox, &box->conn->loop->census);
+  box->has_letters = false;
+  box->conn = NULL;
+  box->id = id;
+}
+
+static bool has_life(const neap_conn_box *box) {
+  return box->kept == NEAP_KEPT_LIFE;
+}
+
+/* With the new table on the stack, and what was kept above it. */
+static void fill_life(lua_State *L, const neap_conn_box *box) {
+  if (box->kept == NEAP_KEPT_WHY) {
+    neap_why why = neap_why_unpack(lua_tointeger(L, -1));
     neap_push_why(L, &why);
-    lua_setfield(L, -2, "why");
+    lua_setfield(L, -3, "why");
+    lua_pop(L, 1);
+  } else {
+    lua_setfield(L, -2, "data");
   }
-  lua_remove(L, -2);
+}
+
+void neap_conn_push_life(lua_State *L, int index) {
+  neap_conn_box *box = lua_touserdata(L, index);
+  index = lua_absindex(L, index);
+  if (has_life(box)) {
+    lua_getiuservalue(L, index, KEPT);
+    return;
+  }
+  lua_newtable(L);
+  lua_getiuservalue(L, index, KEPT);
+  fill_life(L, box);
   lua_pushvalue(L, -1);
-  lua_setiuservalue(L, index, NEAP_CONN_LIFE);
+  lua_setiuservalue(L, index, KEPT);
+  box->kept = NEAP_KEPT_LIFE;
+}
+
+void neap_conn_keep_why(lua_State *L, int index, const neap_why *why) {
+  neap_conn_box *box = lua_touserdata(L, index);
+  index = lua_absindex(L, index);
+  if (lua_getiuservalue(L, index, KEPT) != LUA_TNIL) {
+    neap_conn_push_life(L, index);
+    neap_push_why(L, why);
+    lua_setfield(L, -2, "why");
+    lua_pop(L, 2);
+    return;
+  }
+  lua_pushinteger(L, neap_why_pack(why));
+  lua_setiuservalue(L, index, KEPT);
+  box->kept = NEAP_KEPT_WHY;
+  lua_pop(L, 1);
+}
+
+static int push_data(lua_State *L, const neap_conn_box *box) {
+  lua_getiuservalue(L, 1, KEPT);
+  if (has_life(box))
+    lua_getfield(L, -1, "data");
+  else if (box->kept == NEAP_KEPT_WHY)
+    lua_pushnil(L);
+  return 1;
+}
+
+/* Takes it from the top of the stack. */
+static void set_data(lua_State *L, const neap_conn_box *box) {
+  if (box->kept == NEAP_KEPT_DATA) {
+    lua_setiuservalue(L, 1, KEPT);
+    return;
+  }
+  neap_conn_push_life(L, 1);
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "data");
+  lua_pop(L, 1);
 }
 
 static const char *state_name(const neap_conn_box *box) {
@@ -57,9 +121,11 @@ static const char *state_name(const neap_conn_box *box) {
   }
 }
 
-static int push_from_life(lua_State *L, const char *key) {
-  if (lua_getiuservalue(L, 1, NEAP_CONN_LIFE) != LUA_TTABLE)
+static int push_from_life(lua_State *L, const neap_conn_box *box,
+                          const char *key) {
+  if (!has_life(box))
     return 0;
+  lua_getiuservalue(L, 1, KEPT);
   lua_getfield(L, -1, key);
   return 1;
 }
@@ -67,7 +133,7 @@ static int push_from_life(lua_State *L, const char *key) {
 static int push_remote(lua_State *L, const neap_conn_box *box) {
   char remote[80];
   if (box->conn == NULL)
-    return push_from_life(L, "remote");
+    return push_from_life(L, box, "remote");
   lua_pushlstring(L, remote,
                   neap_conn_remote(box->conn, remote, sizeof remote));
   return 1;
@@ -83,12 +149,16 @@ static int push_dropped(lua_State *L, const neap_conn_box *box) {
 
 static int push_field(lua_State *L, neap_conn_box *box, const char *key) {
   switch (neap_field_of(key)) {
-    case NEAP_FIELD_ID: lua_pushinteger(L, (lua_Integer)box->id); return 1;
-    case NEAP_FIELD_DATA: lua_getiuservalue(L, 1, NEAP_CONN_DATA); return 1;
+    case NEAP_FIELD_ID:
+      lua_pushinteger(L, (lua_Integer)neap_conn_id(box));
+      return 1;
+    case NEAP_FIELD_DATA: return push_data(L, box);
     case NEAP_FIELD_STATE: lua_pushstring(L, state_name(box)); return 1;
     case NEAP_FIELD_REMOTE: return push_remote(L, box);
-    case NEAP_FIELD_PROTOCOL: return push_from_life(L, "protocol");
-    case NEAP_FIELD_REQUEST: neap_weak_get(L, &box->id); return 1;
+    case NEAP_FIELD_PROTOCOL: return push_from_life(L, box, "protocol");
+    case NEAP_FIELD_REQUEST:
+      neap_weak_get(L, neap_conn_request_key(box));
+      return 1;
     case NEAP_FIELD_DROPPED: return push_dropped(L, box);
     default: return 0;
   }
@@ -104,7 +174,7 @@ static int conn_index(lua_State *L) {
 }
 
 static int conn_newindex(lua_State *L) {
-  neap_conn_check(L, 1);
+  const neap_conn_box *box = neap_conn_check(L, 1);
   const char *key = luaL_checkstring(L, 2);
   if (strcmp(key, "data"))
     return luaL_error(L,
@@ -112,7 +182,7 @@ static int conn_newindex(lua_State *L) {
                       "yours in conn.data",
                       key);
   lua_settop(L, 3);
-  lua_setiuservalue(L, 1, NEAP_CONN_DATA);
+  set_data(L, box);
   return 0;
 }
 
@@ -128,18 +198,19 @@ static int conn_close_scope(lua_State *L) {
 
 static int anchor(lua_State *L) {
   neap_conn_box *box = lua_touserdata(L, 1);
-  box->slot = neap_ref(box->rt, L);
+  neap_runtime *rt = neap_runtime_open(L);
+  lua_pop(L, 1);
+  box->slot = neap_ref(rt, L);
   return 0;
 }
 
 /* Where there is something that must hear of the end, the handle comes back to
  * life until then. */
 static bool is_kept(lua_State *L, neap_conn_box *box) {
-  bool has_life = lua_getiuservalue(L, 1, NEAP_CONN_LIFE) == LUA_TTABLE;
   bool has_handler =
     box->route && neap_route_has(box->route, NEAP_HANDLER_CLOSE);
   lua_settop(L, 1);
-  if (!has_life && !has_handler)
+  if (!has_life(box) && !has_handler)
     return false;
   if (box->slot != LUA_NOREF)
     return true;
@@ -155,23 +226,31 @@ static bool is_kept(lua_State *L, neap_conn_box *box) {
 static void abandon(lua_State *L, neap_conn_box *box) {
   neap_conn *conn = box->conn;
   if (!is_kept(L, box)) {
-    box->conn = NULL;
+    neap_conn_forget(box);
     conn->peer = NULL;
   }
   if (conn->state == NEAP_CONN_OPEN)
-    neap_orphan_note(box->rt, conn);
+    neap_orphan_note(conn->loop->peer, conn);
   neap_conn_linger(conn, false);
   neap_conn_close(conn, NEAP_CAUSE_ABANDONED, NEAP_BY_LOCAL, 1001, NULL, 0);
 }
 
+/* Whoever was to receive is being collected too. */
+static void drop_waiting(neap_conn_box *box) {
+  if (box->has_letters)
+    neap_inbox_clear(&box->inbox, &box->conn->loop->census);
+  box->has_letters = false;
+  box->receiver = NULL;
+}
+
 static int conn_gc(lua_State *L) {
   neap_conn_box *box = neap_conn_check(L, 1);
-  if (box->rt->loop == NULL)
+  if (neap_runtime_of(L)->loop == NULL)
     return 0;
-  box->receiver = NULL;
-  neap_inbox_clear(&box->inbox, &box->rt->loop->census);
-  if (box->conn)
+  if (box->conn) {
+    drop_waiting(box);
     abandon(L, box);
+  }
   if (box->conn)
     return 0;
   if (box->route)
@@ -182,15 +261,15 @@ static int conn_gc(lua_State *L) {
 
 static int conn_tostring(lua_State *L) {
   neap_conn_box *box = neap_conn_check(L, 1);
-  lua_pushfstring(L, "neap.conn #%d (%s)", (int)box->id, state_name(box));
+  lua_pushfstring(L, "neap.conn #%d (%s)", (int)neap_conn_id(box),
+                  state_name(box));
   return 1;
 }
 
 /* core.life(conn) -> the table of what the scripting layer keeps for it */
 static int conn_life(lua_State *L) {
-  neap_conn_check(L, 1);
-  if (lua_toboolean(L, 2) ||
-      lua_getiuservalue(L, 1, NEAP_CONN_LIFE) == LUA_TTABLE) {
+  const neap_conn_box *box = neap_conn_check(L, 1);
+  if (lua_toboolean(L, 2) || has_life(box)) {
     neap_conn_push_life(L, 1);
     return 1;
   }
@@ -205,7 +284,7 @@ static int detach(lua_State *L) {
   lua_settop(L, 1);
   neap_weak_set(L, box);
   box->is_detached = true;
-  neap_unref(box->rt, &box->slot);
+  neap_unref(neap_runtime_of(L), &box->slot);
   lua_pushboolean(L, 1);
   return 1;
 }

@@ -18,28 +18,57 @@ enum neap_peer_kind { NEAP_PEER_REQUEST, NEAP_PEER_DIAL, NEAP_PEER_CONN };
 
 /* What neap_conn.peer points to begins with its kind. */
 typedef struct neap_peer {
-  enum neap_peer_kind kind;
+  uint8_t kind; /* enum neap_peer_kind */
 } neap_peer;
 
-enum { NEAP_CONN_DATA = 1, NEAP_CONN_LIFE = 2 };
+/* What the one user value is: conn.data; the life table, which has the data and
+ * all else that the scripting layer keeps; or how the connection ended, packed,
+ * where nobody wanted to hear it. */
+enum neap_conn_kept { NEAP_KEPT_DATA, NEAP_KEPT_LIFE, NEAP_KEPT_WHY };
 
+/* There is one for each connection: kept small. Nobody waits to receive while
+ * there are letters, and neither is left when the connection has ended. */
 typedef struct neap_conn_box {
   neap_peer peer;
-  int slot;        /* LUA_NOREF: not anchored */
-  neap_conn *conn; /* NULL once the transport is gone */
-  neap_runtime *rt;
+  uint8_t kept : 2;       /* enum neap_conn_kept */
+  bool has_letters : 1;   /* else there may be a receiver */
+  bool is_busy : 1;       /* a callback of the route is running, or waits */
+  bool is_delivering : 1; /* inside the loop over the inbox */
+  bool is_ended : 1;      /* receive has answered "closed" once */
+  bool has_reader : 1;    /* receive was asked for at least once */
+  bool wants_pong : 1;
+  bool is_held : 1;     /* the script has paused it */
+  bool is_detached : 1; /* the script's own: no handler's return closes it */
+  int slot;             /* LUA_NOREF: not anchored */
+  neap_conn *conn;      /* NULL once the transport is gone */
   neap_route *route;
-  neap_task *receiver; /* parked in receive */
-  neap_inbox inbox;
-  uint64_t id;
-  bool is_busy;       /* a callback of the route is running, or waits */
-  bool is_delivering; /* inside the loop over the inbox */
-  bool is_ended;      /* receive has answered "closed" once */
-  bool has_reader;    /* receive was asked for at least once */
-  bool wants_pong;
-  bool is_held;     /* the script has paused it */
-  bool is_detached; /* the script's own: no handler's return closes it */
+  union {
+    neap_task *receiver; /* parked in receive */
+    neap_inbox inbox;
+    uint64_t id; /* where conn is NULL */
+  };
 } neap_conn_box;
+
+static inline uint64_t neap_conn_id(const neap_conn_box *box) {
+  return box->conn ? box->conn->id : box->id;
+}
+
+/* The task that is parked in receive, or NULL. */
+static inline neap_task *neap_conn_receiver(const neap_conn_box *box) {
+  return box->conn && !box->has_letters ? box->receiver : NULL;
+}
+
+/* The oldest letter, of those that there are. */
+static inline neap_letter *neap_conn_take_letter(neap_conn_box *box) {
+  neap_letter *letter = neap_inbox_take(&box->inbox);
+  box->has_letters = box->inbox.newest != NULL;
+  return letter;
+}
+
+/* Under which the request is found, while a handler may ask for it. */
+static inline const void *neap_conn_request_key(const neap_conn_box *box) {
+  return &box->route;
+}
 
 extern const neap_conn_events neap_conn_events_lua;
 
@@ -60,6 +89,11 @@ void neap_conn_has_room(neap_conn_box *box);
 
 /* The life table of the handle at index: scope, remote, waiters, ... */
 void neap_conn_push_life(lua_State *L, int index);
+/* How it ended, for whoever asks the handle at index later; nobody was told. */
+void neap_conn_keep_why(lua_State *L, int index, const neap_why *why);
+
+/* The transport is gone, and what waited for it has been woken. */
+void neap_conn_forget(neap_conn_box *box);
 
 /* Before the loop goes: no connection may call Lua any more. */
 void neap_conns_forget(neap_runtime *rt);

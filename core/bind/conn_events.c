@@ -15,8 +15,8 @@ static neap_conn_box *box_of(neap_conn *conn) {
 
 /* An error in a handler: the scripting layer logs it, the peer gets 1011. */
 static void on_error(neap_conn_box *box, neap_task *task) {
-  lua_State *L = box->rt->L;
-  if (box->route && neap_push_hook(box->rt, L, NEAP_HOOK_CONN_ERROR)) {
+  lua_State *L = task->rt->L;
+  if (box->route && neap_push_hook(task->rt, L, NEAP_HOOK_CONN_ERROR)) {
     neap_conn_push(L, box);
     lua_pushvalue(task->co, -1);
     lua_xmove(task->co, L, 1);
@@ -41,7 +41,7 @@ void neap_conn_callback_done(neap_task *task, int status, int count) {
 
 static void open_done(neap_task *task, int status, int count) {
   neap_conn_box *box = task->arg;
-  neap_weak_clear(box->rt->L, &box->id);
+  neap_weak_clear(task->rt->L, neap_conn_request_key(box));
   neap_conn_callback_done(task, status, count);
 }
 
@@ -49,16 +49,16 @@ static void open_done(neap_task *task, int status, int count) {
 static void task_done(neap_task *task, int status, int count) {
   neap_conn_box *box = task->arg;
   (void)count;
-  neap_weak_clear(box->rt->L, &box->id);
+  neap_weak_clear(task->rt->L, neap_conn_request_key(box));
   if (status != LUA_OK)
     on_error(box, task);
   else if (box->conn && !box->is_detached)
     neap_conn_close(box->conn, NEAP_CAUSE_CLOSED, NEAP_BY_LOCAL, 1000, NULL, 0);
 }
 
-neap_task *neap_conn_take_task(neap_conn_box *box, lua_State *L,
+neap_task *neap_conn_take_task(neap_runtime *rt, neap_conn_box *box,
                                neap_task_done *done) {
-  neap_task *task = neap_task_take(box->rt, L);
+  neap_task *task = neap_task_take(rt, rt->L);
   task->done = done;
   task->arg = box;
   task->owner_slot = &box->slot;
@@ -95,7 +95,7 @@ static void call_pong(neap_runtime *rt, lua_State *L, void *arg) {
 static void on_pong(neap_conn *conn, const neap_event *event) {
   neap_conn_box *box = box_of(conn);
   if (box && box->wants_pong)
-    neap_road(box->rt, call_pong, &(struct arrival){box, event});
+    neap_road(conn->loop->peer, call_pong, &(struct arrival){box, event});
 }
 
 static void call_writable(neap_runtime *rt, lua_State *L, void *arg) {
@@ -112,7 +112,15 @@ static void on_writable(neap_conn *conn) {
   if (is_request(conn))
     neap_request_writable(conn);
   if (box)
-    neap_road(box->rt, call_writable, box);
+    neap_road(conn->loop->peer, call_writable, box);
+}
+
+static void end_receive(neap_conn_box *box) {
+  neap_task *task = neap_conn_receiver(box);
+  if (task == NULL)
+    return;
+  box->is_ended = true;
+  neap_task_wake(task, NEAP_ECLOSED);
 }
 
 /* Messages that came whole are still delivered; then receive ends. */
@@ -120,10 +128,7 @@ static void on_closing(neap_conn *conn) {
   neap_conn_box *box = box_of(conn);
   if (box == NULL)
     return;
-  if (box->receiver) {
-    box->is_ended = true;
-    neap_task_wake(box->receiver, NEAP_ECLOSED);
-  }
+  end_receive(box);
 }
 
 struct ending {
@@ -133,8 +138,8 @@ struct ending {
   bool is_told; /* a task has begun to, or there is nobody to tell */
 };
 
-static void let_go(neap_conn_box *box) {
-  neap_unref(box->rt, &box->slot);
+static void let_go(neap_runtime *rt, neap_conn_box *box) {
+  neap_unref(rt, &box->slot);
   if (box->route)
     neap_route_leave(box->route);
   box->route = NULL;
@@ -145,15 +150,16 @@ static void closed_done(neap_task *task, int status, int count) {
   (void)count;
   if (status != LUA_OK)
     on_error(box, task);
-  let_go(box);
+  let_go(task->rt, box);
 }
 
 /* What the script alone held is kept from here to the end of its close. */
-static void anchor_until_done(neap_conn_box *box, lua_State *L) {
+static void anchor_until_done(neap_runtime *rt, neap_conn_box *box,
+                              lua_State *L) {
   if (box->slot != LUA_NOREF)
     return;
   lua_pushvalue(L, -1);
-  box->slot = neap_ref(box->rt, L);
+  box->slot = neap_ref(rt, L);
 }
 
 /* The close handler may still ask who it was. */
@@ -173,22 +179,21 @@ static void call_closed(neap_runtime *rt, lua_State *L, void *arg) {
   neap_conn_push(L, box);
   if (!lua_isuserdata(L, -1)) { /* being collected: nobody is left to tell */
     ending->is_told = true;
-    let_go(box);
+    let_go(rt, box);
     return;
   }
-  anchor_until_done(box, L);
+  anchor_until_done(rt, box, L);
   if (neap_route_has(box->route, NEAP_HANDLER_CLOSE))
     keep_remote(L, ending->conn);
-  bool has_life = lua_getiuservalue(L, -1, NEAP_CONN_LIFE) == LUA_TTABLE;
+  bool has_life = box->kept == NEAP_KEPT_LIFE;
   if ((!has_life && !neap_route_has(box->route, NEAP_HANDLER_CLOSE)) ||
       rt->hooks[NEAP_HOOK_CONN_CLOSED] == LUA_NOREF) {
-    lua_pushinteger(L, neap_why_pack(ending->why));
-    lua_setiuservalue(L, -3, NEAP_CONN_LIFE);
+    neap_conn_keep_why(L, -1, ending->why);
     ending->is_told = true;
-    let_go(box);
+    let_go(rt, box);
     return;
   }
-  neap_task *task = neap_conn_take_task(box, L, closed_done);
+  neap_task *task = neap_conn_take_task(rt, box, closed_done);
   lua_State *co = task->co;
   neap_push_hook(rt, co, NEAP_HOOK_CONN_CLOSED);
   neap_conn_push(co, box);
@@ -205,7 +210,7 @@ static void call_closed(neap_runtime *rt, lua_State *L, void *arg) {
  * memory even for that, Lua has collected garbage by the next attempt. */
 static void tell_end(struct ending *ending) {
   for (int i = 0; i < ATTEMPTS && !ending->is_told; i++)
-    neap_road(ending->box->rt, call_closed, ending);
+    neap_road(ending->conn->loop->peer, call_closed, ending);
 }
 
 static void on_head(neap_conn *conn, const neap_http_head *head,
@@ -253,25 +258,22 @@ static void on_closed(neap_conn *conn, const neap_why *why) {
   if (box == NULL)
     return;
   conn->peer = NULL;
-  box->conn = NULL;
-  neap_inbox_clear(&box->inbox, &conn->loop->census);
-  if (box->receiver) {
-    box->is_ended = true;
-    neap_task_wake(box->receiver, NEAP_ECLOSED);
-  }
+  end_receive(box);
+  neap_conn_forget(box);
   tell_end(&(struct ending){box, conn, why, false});
 }
 
 void neap_conn_start_route(neap_conn_box *box, lua_State *L, int request) {
+  neap_runtime *rt = box->conn->loop->peer;
   bool is_task = neap_route_has(box->route, NEAP_HANDLER_TASK);
   enum neap_handler handler = is_task ? NEAP_HANDLER_TASK : NEAP_HANDLER_OPEN;
   if (!neap_route_has(box->route, handler))
     return;
   neap_task *task =
-    neap_conn_take_task(box, L, is_task ? task_done : open_done);
+    neap_conn_take_task(rt, box, is_task ? task_done : open_done);
   box->is_busy = !is_task;
   lua_pushvalue(L, request);
-  neap_weak_set(L, &box->id);
+  neap_weak_set(L, neap_conn_request_key(box));
   neap_conn_push_handler(task->co, box->route, handler);
   neap_conn_push(task->co, box);
   lua_pushvalue(L, request);
@@ -285,7 +287,7 @@ static void forget(neap_conn *conn) {
   conn->peer = NULL;
   if (box == NULL)
     return;
-  box->conn = NULL;
+  neap_conn_forget(box);
   if (box->route)
     neap_route_leave(box->route);
   box->route = NULL;

@@ -18,7 +18,7 @@ static inline void neap_conn_push_handler(lua_State *L, const neap_route *route,
 }
 
 /* A task for a callback of the route, from the pool. Raises. */
-neap_task *neap_conn_take_task(neap_conn_box *box, lua_State *L,
+neap_task *neap_conn_take_task(neap_runtime *rt, neap_conn_box *box,
                                neap_task_done *done);
 
 /* Something of the route has ended: what waited for it goes on. */

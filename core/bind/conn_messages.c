@@ -12,6 +12,7 @@ enum { UNREAD_MAX = 4096, STRING_COST = 48 };
 
 /* On the C stack of who runs the handler; gone once the handler has waited. */
 struct reading {
+  neap_runtime *rt;
   neap_conn_box *box;
   neap_letter *letter;
   bool reads;      /* also what the session has, not the inbox alone */
@@ -25,24 +26,27 @@ static void push_kind(lua_State *L, const neap_runtime *rt,
 }
 
 /* A string that the handler returned is the reply, in the kind that came. */
-static void reply(neap_conn_box *box, lua_State *co) {
+static void reply(neap_conn_box *box, const neap_task *task, lua_State *co) {
   size_t len;
   if (lua_type(co, -1) != LUA_TSTRING || box->conn == NULL)
     return;
   const char *text = lua_tolstring(co, -1, &len);
-  neap_conn_send(box->conn, (enum neap_opcode)box->rt->current->kind, text, len,
-                 0);
+  neap_conn_send(box->conn, (enum neap_opcode)task->kind, text, len, 0);
 }
 
 static void drop_letter(struct reading *reading) {
   if (reading->letter)
-    neap_letter_free(reading->letter, &reading->box->rt->loop->census);
+    neap_letter_free(reading->letter, &reading->rt->loop->census);
   reading->letter = NULL;
+}
+
+static neap_letter *take_letter(neap_conn_box *box) {
+  return box->has_letters ? neap_conn_take_letter(box) : NULL;
 }
 
 /* The next message, borrowed; false when there is none. */
 static bool take_next(struct reading *reading, neap_event *event) {
-  neap_letter *letter = neap_inbox_take(&reading->box->inbox);
+  neap_letter *letter = take_letter(reading->box);
   if (letter == NULL)
     return reading->reads && neap_conn_next(reading->box->conn, event);
   reading->letter = letter;
@@ -58,7 +62,9 @@ static bool is_fresh(const neap_task *task) {
 
 static int after_wait(lua_State *co, int status, lua_KContext context) {
   (void)status;
-  reply((neap_conn_box *)context, co);
+  neap_conn_box *box = (neap_conn_box *)context;
+  if (box->conn)
+    reply(box, ((neap_runtime *)box->conn->loop->peer)->current, co);
   return 0;
 }
 
@@ -66,7 +72,8 @@ static int after_wait(lua_State *co, int status, lua_KContext context) {
 static int call_handler(lua_State *co) {
   struct reading *reading = lua_touserdata(co, 1);
   neap_conn_box *box = reading->box;
-  neap_task *task = box->rt->current;
+  neap_runtime *rt = reading->rt;
+  neap_task *task = rt->current;
   neap_event event;
   while (is_fresh(task)) {
     if (!take_next(reading, &event)) {
@@ -76,12 +83,12 @@ static int call_handler(lua_State *co) {
     neap_conn_push_handler(co, box->route, NEAP_HANDLER_MESSAGE);
     lua_pushvalue(co, 2);
     lua_pushlstring(co, (const char *)event.data, event.len);
-    box->rt->strings += event.len + STRING_COST;
-    push_kind(co, box->rt, event.opcode);
+    rt->strings += event.len + STRING_COST;
+    push_kind(co, rt, event.opcode);
     drop_letter(reading);
     task->kind = (uint8_t)event.opcode;
     lua_callk(co, 3, 1, (lua_KContext)box, after_wait);
-    reply(box, co);
+    reply(box, task, co);
     lua_pop(co, 1);
   }
   return 0;
@@ -90,14 +97,14 @@ static int call_handler(lua_State *co) {
 /* Runs the handler for what waits, until it waits itself. True when nothing is
  * left to read. */
 static bool run_handler(neap_conn_box *box, bool reads) {
-  struct reading reading = {.box = box, .reads = reads};
-  neap_runtime *rt = box->rt;
+  neap_runtime *rt = box->conn->loop->peer;
+  struct reading reading = {.rt = rt, .box = box, .reads = reads};
   if (!neap_tasks_are_stocked(rt)) {
     neap_conn_close(box->conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
                     "out of memory", 13);
     return false;
   }
-  neap_task *task = neap_conn_take_task(box, rt->L, neap_conn_callback_done);
+  neap_task *task = neap_conn_take_task(rt, box, neap_conn_callback_done);
   box->is_busy = true;
   lua_pushcfunction(task->co, call_handler);
   lua_pushlightuserdata(task->co, &reading);
@@ -108,7 +115,7 @@ static bool run_handler(neap_conn_box *box, bool reads) {
 }
 
 static bool is_free(const neap_conn_box *box) {
-  return !box->is_busy && box->receiver == NULL &&
+  return !box->is_busy && neap_conn_receiver(box) == NULL &&
          neap_route_has(box->route, NEAP_HANDLER_MESSAGE);
 }
 
@@ -116,14 +123,14 @@ void neap_conn_deliver(neap_conn_box *box) {
   if (box->is_delivering || box->route == NULL)
     return;
   box->is_delivering = true;
-  while (is_free(box) && box->inbox.first && box->conn)
+  while (is_free(box) && box->has_letters && box->conn)
     run_handler(box, false);
   box->is_delivering = false;
   neap_conn_has_room(box);
 }
 
 void neap_conn_has_room(neap_conn_box *box) {
-  if (box->inbox.first || box->conn == NULL)
+  if (box->has_letters || box->conn == NULL)
     return;
   neap_conn_linger(box->conn, false);
   if (!box->is_held)
@@ -140,24 +147,26 @@ static bool has_consumer(const neap_conn_box *box) {
 static void put_in_inbox(neap_conn_box *box, const neap_event *event) {
   neap_conn *conn = box->conn;
   bool is_wanted = has_consumer(box);
-  if (!is_wanted && box->inbox.bytes > UNREAD_MAX)
+  size_t waiting = box->has_letters ? neap_inbox_bytes(&box->inbox) : 0;
+  if (!is_wanted && waiting > UNREAD_MAX)
     return;
   if (neap_inbox_put(&box->inbox, &conn->loop->census, event)) {
     neap_conn_close(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
                     "out of memory", 13);
     return;
   }
+  box->has_letters = true;
   if (is_wanted)
     neap_conn_linger(conn, true);
-  if (box->inbox.bytes > conn->settings->message)
+  if (neap_inbox_bytes(&box->inbox) > conn->settings->message)
     neap_conn_pause(conn);
 }
 
 static void give(neap_conn_box *box, const neap_event *event) {
-  neap_task *task = box->receiver;
+  neap_task *task = neap_conn_receiver(box);
   if (task) {
     lua_pushlstring(task->co, (const char *)event->data, event->len);
-    push_kind(task->co, box->rt, event->opcode);
+    push_kind(task->co, task->rt, event->opcode);
     neap_task_wake_now(task, 2);
     return;
   }
@@ -177,9 +186,10 @@ static void give_all(neap_runtime *rt, lua_State *L, void *arg) {
 }
 
 void neap_conn_take_messages(neap_conn_box *box) {
+  neap_conn *conn = box->conn;
   if (is_free(box) && run_handler(box, true))
     return;
-  if (neap_road(box->rt, give_all, box) != LUA_OK)
-    neap_conn_close(box->conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
+  if (neap_road(conn->loop->peer, give_all, box) != LUA_OK)
+    neap_conn_close(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
                     "out of memory", 13);
 }

@@ -10,10 +10,11 @@ static void push_kind(lua_State *L, const neap_runtime *rt,
 }
 
 static int take_from_inbox(lua_State *L, neap_conn_box *box) {
-  neap_letter *letter = neap_inbox_take(&box->inbox);
+  neap_runtime *rt = neap_runtime_of(L);
+  neap_letter *letter = neap_conn_take_letter(box);
   lua_pushlstring(L, (const char *)letter->data, letter->len);
-  push_kind(L, box->rt, letter->opcode);
-  neap_letter_free(letter, &box->rt->loop->census);
+  push_kind(L, rt, letter->opcode);
+  neap_letter_free(letter, &rt->loop->census);
   neap_conn_has_room(box);
   return 2;
 }
@@ -36,10 +37,10 @@ static int receive(lua_State *L, lua_Number timeout) {
   neap_conn_box *box = neap_conn_check(L, 1);
   neap_task_check(L);
   box->has_reader = true;
-  if (box->receiver)
+  if (neap_conn_receiver(box))
     return neap_push_failure(L, NEAP_EBUSY,
                              "another task is receiving on this connection");
-  if (box->inbox.first)
+  if (box->has_letters)
     return take_from_inbox(L, box);
   if (!is_open(box))
     return answer_closed(L, box);

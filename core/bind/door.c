@@ -56,7 +56,7 @@ static void start_route(neap_conn_box *handle, lua_State *L, int door,
       !neap_route_has(handle->route, NEAP_HANDLER_TASK))
     return;
   lua_rawgeti(L, door, MAKE_ENV);
-  neap_request_keep(handle->rt, L, arrival);
+  neap_request_keep(arrival->conn->loop->peer, L, arrival);
   neap_conn_start_route(handle, L, lua_gettop(L));
 }
 

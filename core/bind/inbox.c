@@ -14,28 +14,29 @@ int neap_inbox_put(neap_inbox *inbox, neap_census *census,
   neap_letter *letter = malloc(sizeof *letter + event->len);
   if (letter == NULL)
     return NEAP_ENOMEM;
+  neap_letter *before = inbox->newest;
   *letter = (neap_letter){.len = event->len, .opcode = event->opcode};
   if (event->len)
     memcpy(letter->data, event->data, event->len);
-  if (inbox->last)
-    inbox->last->next = letter;
-  else
-    inbox->first = letter;
-  inbox->last = letter;
-  inbox->bytes += weight_of(letter);
+  letter->waiting = neap_inbox_bytes(inbox) + weight_of(letter);
+  letter->next = before ? before->next : letter;
+  if (before)
+    before->next = letter;
+  inbox->newest = letter;
   neap_census_add(census, NEAP_CLASS_FRAME_BUFFER, weight_of(letter));
   return NEAP_OK;
 }
 
 neap_letter *neap_inbox_take(neap_inbox *inbox) {
-  neap_letter *letter = inbox->first;
-  if (letter == NULL)
+  neap_letter *newest = inbox->newest;
+  if (newest == NULL)
     return NULL;
-  inbox->first = letter->next;
-  if (inbox->first == NULL)
-    inbox->last = NULL;
-  inbox->bytes -= weight_of(letter);
-  return letter;
+  neap_letter *oldest = newest->next;
+  newest->waiting -= weight_of(oldest);
+  newest->next = oldest->next;
+  if (oldest == newest)
+    inbox->newest = NULL;
+  return oldest;
 }
 
 void neap_letter_free(neap_letter *letter, neap_census *census) {

@@ -13,17 +13,21 @@
 #include "proto/session.h"
 
 typedef struct neap_letter {
-  struct neap_letter *next;
+  struct neap_letter *next; /* of the newest: the oldest */
+  size_t waiting;           /* of the newest: what all of them weigh */
   size_t len;
   enum neap_opcode opcode;
   uint8_t data[];
 } neap_letter;
 
+/* One pointer, since most connections never have a letter waiting. */
 typedef struct neap_inbox {
-  neap_letter *first;
-  neap_letter *last;
-  size_t bytes;
+  neap_letter *newest; /* NULL: it is empty */
 } neap_inbox;
+
+static inline size_t neap_inbox_bytes(const neap_inbox *inbox) {
+  return inbox->newest ? inbox->newest->waiting : 0;
+}
 
 /* NEAP_OK or NEAP_ENOMEM; the event is copied. */
 int neap_inbox_put(neap_inbox *inbox, neap_census *census,

@@ -59,6 +59,30 @@ app:ws("/own", function(conn)
   conn:receive()
 end)
 
+app:ws("/data", {open = function(conn)
+  conn.data = "one"
+  conn:defer(function() end)
+  local before = conn.data
+  conn.data = "two"
+  conn:send(before .. " " .. conn.data)
+end})
+
+local kept = {}
+
+app:ws("/keep", {message = function(conn, data)
+  conn.data = data ~= "" and data or nil
+  kept[#kept + 1] = conn
+end})
+
+app:ws("/kept", function(conn)
+  for _, other in ipairs(kept) do
+    local first = other.data
+    conn:send(("%s %s %s"):format(other.state, first, other:wait_closed(5).cause))
+    other.data = "later"
+    conn:send(other.data .. " " .. (other.id < conn.id and "older" or "newer"))
+  end
+end)
+
 app:ws("/ended", {open = function(conn)
   conn:send(table.concat(ended, ", "))
   ended = {}
@@ -240,6 +264,23 @@ describe("a connection", function()
     assert.equal("open from accept number same 127.0.0.1", client:receive())
     client:send "later"
     assert.equal("nil neap.conn", client:receive())
+  end)
+
+  it("keeps its data beside its scope, and behind its end", function()
+    local client <close> = ws.connect(port, "/data")
+    assert.equal("one two", client:receive())
+    for _, data in ipairs { "mine", "" } do
+      local kept = ws.connect(port, "/keep")
+      kept:send(data)
+      kept:send_close(1000)
+      kept:read_close()
+      kept:close()
+    end
+    local later <close> = ws.connect(port, "/kept")
+    assert.equal("closed mine closed", later:receive())
+    assert.equal("later older", later:receive())
+    assert.equal("closed nil closed", later:receive())
+    assert.equal("later older", later:receive())
   end)
 
   it("measures a ping's round trip", function()
