@@ -4,7 +4,8 @@
 --   local cost = victim:measure(function() … end)
 --   cost.cpu      seconds of the server's processor time, for one attack
 --   cost.memory   bytes, at the peak, over what it had before
---   cost.p99      milliseconds of an honest client's echo meanwhile
+--   cost.p99      milliseconds of an honest client's echo meanwhile, less what other
+--                 programs on this machine kept the two waiting
 --   victim:census().stream.live
 
 local dkjson = require "dkjson"
@@ -17,7 +18,7 @@ local methods = {}
 local mt = { __name = "spec.victim", __index = methods }
 local victims = {}
 
-local HONEST = "/usr/bin/python3 spec/support/honest.py %d %d"
+local HONEST = "/usr/bin/python3 spec/support/honest.py %d %d %d"
 
 function victims.start(script, ...)
   local running = server.start(script, { "--admin", "http://127.0.0.1:0", ... })
@@ -68,7 +69,7 @@ end
 --- counts its round trips.
 function methods:measure(attack)
   local pid = self.server.pid
-  local honest <close> = process.start(HONEST:format(self.port, 300), false)
+  local honest <close> = process.start(HONEST:format(self.port, 300, pid), false)
   socket.sleep(0.1)
   local before = memory_of(pid, "VmRSS")
   forget_peak(pid)
