@@ -14,14 +14,12 @@ static neap_conn_box *box_of(neap_conn *conn) {
 }
 
 /* An error in a handler: the scripting layer logs it, the peer gets 1011. */
-static void on_error(neap_conn_box *box, neap_task *task) {
-  lua_State *L = task->rt->L;
-  if (box->route && neap_push_hook(task->rt, L, NEAP_HOOK_CONN_ERROR)) {
+static void on_error(neap_runtime *rt, neap_conn_box *box, int failure) {
+  lua_State *L = rt->L;
+  if (box->route && neap_push_hook(rt, L, NEAP_HOOK_CONN_ERROR)) {
     neap_conn_push(L, box);
-    lua_pushvalue(task->co, -1);
-    lua_xmove(task->co, L, 1);
-    luaL_traceback(L, task->co, luaL_tolstring(L, -1, NULL), 0);
-    lua_remove(L, -2);
+    lua_pushvalue(L, failure);
+    lua_pushvalue(L, failure + 1);
     neap_conn_push_handler(L, box->route, NEAP_HANDLER_ERROR);
     lua_call(L, 4, 0);
   }
@@ -32,10 +30,9 @@ static void on_error(neap_conn_box *box, neap_task *task) {
 
 void neap_conn_callback_done(neap_task *task, int status, int count) {
   neap_conn_box *box = task->arg;
-  (void)count;
   box->is_busy = false;
   if (status != LUA_OK)
-    on_error(box, task);
+    on_error(task->rt, box, count);
   neap_conn_deliver(box);
 }
 
@@ -48,10 +45,9 @@ static void open_done(neap_task *task, int status, int count) {
 /* A task handler: its return closes with 1000, its error with 1011. */
 static void task_done(neap_task *task, int status, int count) {
   neap_conn_box *box = task->arg;
-  (void)count;
   neap_weak_clear(task->rt->L, neap_conn_request_key(box));
   if (status != LUA_OK)
-    on_error(box, task);
+    on_error(task->rt, box, count);
   else if (box->conn && !box->is_detached)
     neap_conn_close(box->conn, NEAP_CAUSE_CLOSED, NEAP_BY_LOCAL, 1000, NULL, 0);
 }
@@ -147,9 +143,8 @@ static void let_go(neap_runtime *rt, neap_conn_box *box) {
 
 static void closed_done(neap_task *task, int status, int count) {
   neap_conn_box *box = task->arg;
-  (void)count;
   if (status != LUA_OK)
-    on_error(box, task);
+    on_error(task->rt, box, count);
   let_go(task->rt, box);
 }
 

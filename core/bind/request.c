@@ -35,14 +35,11 @@ void neap_request_let_go(neap_request_box *box) {
 static void request_done(neap_task *task, int status, int count) {
   neap_request_box *box = task->arg;
   lua_State *L = box->rt->L;
-  (void)count;
   box->is_running = false;
   if (status != LUA_OK && neap_push_hook(box->rt, L, NEAP_HOOK_REQUEST_ERROR)) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, box->slot);
-    lua_pushvalue(task->co, -1);
-    lua_xmove(task->co, L, 1);
-    luaL_traceback(L, task->co, luaL_tolstring(L, -1, NULL), 0);
-    lua_remove(L, -2);
+    lua_pushvalue(L, count);
+    lua_pushvalue(L, count + 1);
     lua_call(L, 3, 0);
   }
   neap_request_conclude(box);

@@ -116,26 +116,6 @@ void neap_task_push_borrower(lua_State *L, neap_task *task) {
     neap_weak_get(L, task->arg);
 }
 
-static int error_text(lua_State *L) {
-  luaL_tolstring(L, 1, NULL);
-  return 1;
-}
-
-/* Pushes the error that ended a task, and its traceback; whatever the error's
- * own __tostring does. */
-static void push_error(lua_State *L, neap_task *task) {
-  lua_pushvalue(task->co, -1);
-  lua_xmove(task->co, L, 1);
-  lua_pushcfunction(L, error_text);
-  lua_pushvalue(L, -2);
-  if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
-    lua_pop(L, 1);
-    lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, -1));
-  }
-  luaL_traceback(L, task->co, lua_tostring(L, -1), 0);
-  lua_remove(L, -2);
-}
-
 /* Tells the scripting layer: (task, ok, error, traceback). failure is where
  * the last two stand, or 0. */
 static void call_task_end(neap_task *task, int failure) {
@@ -195,22 +175,20 @@ void neap_tasks_recover(neap_runtime *rt) {
   }
 }
 
-/* What the coroutine held is given back before its scope hears of its end. */
+/* What the coroutine held is given back before anybody hears of its end. */
 static void finish(neap_task *task, int status, int count) {
   neap_task_done *done = task->done;
   neap_runtime *rt = task->rt;
-  lua_State *L = rt->L;
   int failure = 0;
   task->state = NEAP_TASK_DONE;
   task->next_idle = rt->finishing;
   rt->finishing = task;
-  if (done)
-    done(task, status, count);
   if (status != LUA_OK) {
-    push_error(L, task);
-    failure = lua_gettop(L) - 1;
+    failure = neap_task_push_failure(rt->L, task);
     close_now(task);
   }
+  if (done)
+    done(task, status, failure ? failure : count);
   if (task->is_adopted || !done)
     call_task_end(task, failure);
   lua_settop(task->co, 0);

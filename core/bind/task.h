@@ -26,8 +26,8 @@ enum neap_cancel {
 
 typedef struct neap_task neap_task;
 
-/* The end of a callback: status LUA_OK with count results on co's stack, or an
- * error with its message there. */
+/* The end of a callback: status LUA_OK with count results on co's stack; or an
+ * error, which stands, its traceback behind it, at count on the loop's own. */
 typedef void neap_task_done(neap_task *task, int status, int count);
 
 struct neap_task {

@@ -28,4 +28,7 @@ bool neap_task_is_waiting(const neap_task *task);
 /* It waits no longer: not in its place, nor for its time-out. */
 void neap_task_leave_place(neap_task *task);
 
+/* Pushes the error that ended a task and its traceback; where they stand. */
+int neap_task_push_failure(lua_State *L, neap_task *task);
+
 #endif

@@ -66,6 +66,33 @@ describe("a close handler", function()
   end)
 end)
 
+describe("a message handler that fails", function()
+  it("has closed its <close> variables before the error handler and the next message", function()
+    local told = {}
+    life.quietly(function()
+      life.run(function(world)
+        world:ws("/", {
+          message = function(_, data)
+            told[#told + 1] = data
+            local _ <close> = setmetatable({}, {
+              __close = function() told[#told + 1] = data .. " over" end,
+            })
+            neap.sleep(0.01)
+            if data == "one" then error "on purpose" end
+          end,
+          error = function(_, err) told[#told + 1] = err:match "on purpose" end,
+        })
+        local conn = world:connect "/"
+        conn:send "one"
+        conn:send "two"
+        life.wait_until(function() return conn.state == "closed" end)
+        life.wait_until(function() return told[5] end)
+      end)
+    end)
+    assert.same({ "one", "one over", "on purpose", "two", "two over" }, told)
+  end)
+end)
+
 describe("the end of an app", function()
   local list, app, world
 
