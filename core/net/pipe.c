@@ -17,7 +17,7 @@ static bool is_client(const neap_pipe_end *end) {
 }
 
 static bool has_cut(const neap_pipe *pipe, enum neap_cut cut) {
-  return pipe->is_cut && pipe->cut == cut;
+  return pipe->cuts & 1u << cut;
 }
 
 neap_pipe *neap_pipe_new(neap_loop *loop) {
@@ -141,8 +141,7 @@ ssize_t neap_pipe_write(neap_pipe_end *end, const struct iovec *vectors,
 }
 
 void neap_pipe_cut(neap_pipe *pipe, enum neap_cut cut) {
-  pipe->cut = cut;
-  pipe->is_cut = true;
+  pipe->cuts |= 1u << cut;
   for (int i = 0; i < 2; i++) {
     pipe->ends[i].is_eof |= cut == NEAP_CUT_FIN;
     pipe->ends[i].is_reset |= cut == NEAP_CUT_RESET;

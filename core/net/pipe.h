@@ -45,12 +45,12 @@ typedef struct neap_pipe_end {
 typedef struct neap_pipe {
   struct neap_loop *loop;
   neap_pipe_end ends[2];
-  size_t grain;  /* most bytes that one read takes; 0 = any */
-  size_t room;   /* bytes that either end may leave unread */
-  size_t writes; /* so far, of both ends */
-  size_t cut_at; /* the write behind which the cut happens; 0 = never */
-  enum neap_cut cut;
-  bool is_cut;
+  size_t grain;      /* most bytes that one read takes; 0 = any */
+  size_t room;       /* bytes that either end may leave unread */
+  size_t writes;     /* so far, of both ends */
+  size_t cut_at;     /* the write behind which the cut happens; 0 = never */
+  enum neap_cut cut; /* which it will be */
+  unsigned cuts;     /* those that have happened, a bit each: they stay */
   int references;
 } neap_pipe;
 

@@ -106,6 +106,20 @@ describe("neap.test.clock", function()
   end)
 end)
 
+describe("a connection in memory that is cut", function()
+  it("stays cut, whatever it is to be cut by later", function()
+    neap.run(function()
+      local world <close> = test.serve(echo_app())
+      local conn = world:connect "/echo"
+      world:cut "mute"
+      world.pipes[1]:cut("fin", 1000)
+      conn:send "lost"
+      assert.equal("timeout", (select(3, conn:receive(0.05))))
+    end)
+    life.check_census()
+  end)
+end)
+
 describe("neap.test.cut_everywhere", function()
   it("plays a scenario once for each cut, and finds the census back", function()
     local runs = test.cut_everywhere(function(world)
