@@ -6,6 +6,7 @@
 #include "bind/loop.h"
 #include "bind/runtime.h"
 #include "net/audit.h"
+#include "net/memory.h"
 #include "net/worker.h"
 #include "proto/status.h"
 
@@ -80,9 +81,23 @@ static int trim(lua_State *L) {
   return 1;
 }
 
+#ifndef NDEBUG
+/* core.starve([after, count]): for specs, in builds with assertions alone: of
+ * the allocations in C that follow the first `after`, the next `count` fail */
+static int starve(lua_State *L) {
+  neap_memory_starve((unsigned)luaL_optinteger(L, 1, 0),
+                     (unsigned)luaL_optinteger(L, 2, 0));
+  return 0;
+}
+#endif
+
 void neap_bind_audit(lua_State *L) {
-  static const luaL_Reg functions[] = {
-    {"audit", audit}, {"trim", trim}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"audit", audit},
+                                       {"trim", trim},
+#ifndef NDEBUG
+                                       {"starve", starve},
+#endif
+                                       {NULL, NULL}};
   neap_runtime_open(L);
   luaL_setfuncs(L, functions, 1);
 }

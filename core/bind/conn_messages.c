@@ -25,13 +25,22 @@ static void push_kind(lua_State *L, const neap_runtime *rt,
               opcode == NEAP_OP_TEXT ? rt->text : rt->binary);
 }
 
-/* A string that the handler returned is the reply, in the kind that came. */
+static void close_for_memory(neap_conn *conn) {
+  neap_conn_close(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011, "out of memory",
+                  13);
+}
+
+/* A string that the handler returned is the reply, in the kind that came. Nobody
+ * would hear that there was no memory for it. */
 static void reply(neap_conn_box *box, const neap_task *task, lua_State *co) {
   size_t len;
   if (lua_type(co, -1) != LUA_TSTRING || box->conn == NULL)
     return;
   const char *text = lua_tolstring(co, -1, &len);
-  neap_conn_send(box->conn, (enum neap_opcode)task->kind, text, len, 0);
+  int err =
+    neap_conn_send(box->conn, (enum neap_opcode)task->kind, text, len, 0);
+  if (err == NEAP_ENOMEM)
+    close_for_memory(box->conn);
 }
 
 static void drop_letter(struct reading *reading) {
@@ -100,8 +109,7 @@ static bool run_handler(neap_conn_box *box, bool reads) {
   neap_runtime *rt = box->conn->loop->peer;
   struct reading reading = {.rt = rt, .box = box, .reads = reads};
   if (!neap_tasks_are_stocked(rt)) {
-    neap_conn_close(box->conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
-                    "out of memory", 13);
+    close_for_memory(box->conn);
     return false;
   }
   neap_task *task = neap_conn_take_task(rt, box, neap_conn_callback_done);
@@ -151,8 +159,7 @@ static void put_in_inbox(neap_conn_box *box, const neap_event *event) {
   if (!is_wanted && waiting > UNREAD_MAX)
     return;
   if (neap_inbox_put(&box->inbox, &conn->loop->census, event)) {
-    neap_conn_close(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
-                    "out of memory", 13);
+    close_for_memory(conn);
     return;
   }
   box->has_letters = true;
@@ -190,6 +197,5 @@ void neap_conn_take_messages(neap_conn_box *box) {
   if (is_free(box) && run_handler(box, true))
     return;
   if (neap_road(conn->loop->peer, give_all, box) != LUA_OK)
-    neap_conn_close(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
-                    "out of memory", 13);
+    close_for_memory(conn);
 }

@@ -187,9 +187,12 @@ static void join(neap_runtime *rt, lua_State *L, dial_box *box,
   neap_conn_box *handle = neap_conn_handle(rt, L, conn, box->route, false);
   box->conn = NULL;
   conn->peer = handle;
-  box->status = neap_conn_join(conn, deflate);
-  if (box->status)
-    fail(box, box->status, neap_status_text(box->status));
+  int err = neap_conn_join(conn, deflate);
+  if (err) {
+    fail(box, err, neap_status_text(err));
+    return;
+  }
+  box->status = NEAP_OK;
   lua_setiuservalue(L, -2, RESULT);
 }
 
@@ -258,7 +261,8 @@ static void take_answer(neap_runtime *rt, lua_State *L, void *arg) {
     give_up(box);
   } else {
     join(rt, L, box, agreed ? &terms : NULL);
-    keep_protocol(L, &head, answer->src, box);
+    if (box->status == NEAP_OK)
+      keep_protocol(L, &head, answer->src, box);
   }
   tell(rt, L, box);
 }

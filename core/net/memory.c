@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -20,6 +21,30 @@ char *__wrap_strndup(const char *text, size_t len);
 static atomic_uint_fast64_t blocks;
 static atomic_uint_fast64_t bytes;
 
+#ifndef NDEBUG
+static _Thread_local unsigned until_failure, failures;
+
+void neap_memory_starve(unsigned after, unsigned count) {
+  until_failure = after;
+  failures = count;
+}
+
+static bool fails(void) {
+  if (failures == 0)
+    return false;
+  if (until_failure > 0) {
+    until_failure--;
+    return false;
+  }
+  failures--;
+  return true;
+}
+#else
+static bool fails(void) {
+  return false;
+}
+#endif
+
 static void *count_in(void *block) {
   if (block == NULL)
     return NULL;
@@ -35,16 +60,18 @@ static void count_out(size_t size) {
 }
 
 void *__wrap_malloc(size_t size) {
-  return count_in(__real_malloc(size));
+  return fails() ? NULL : count_in(__real_malloc(size));
 }
 
 void *__wrap_calloc(size_t count, size_t size) {
-  return count_in(__real_calloc(count, size));
+  return fails() ? NULL : count_in(__real_calloc(count, size));
 }
 
 /* size is never 0 here: memory is given back by free. */
 void *__wrap_realloc(void *old, size_t size) {
   size_t before = old ? malloc_usable_size(old) : 0;
+  if (size > before && fails())
+    return NULL;
   void *block = __real_realloc(old, size);
   if (block && old)
     count_out(before);

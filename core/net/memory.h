@@ -18,4 +18,9 @@ typedef struct neap_memory {
 /* What is allocated now, by all loops of the process together. */
 neap_memory neap_memory_held(void);
 
+#ifndef NDEBUG
+/* The thread's next `count` allocations fail, behind the first `after`. */
+void neap_memory_starve(unsigned after, unsigned count);
+#endif
+
 #endif

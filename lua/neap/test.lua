@@ -120,7 +120,10 @@ end
 
 -- What the next connection goes through.
 function world_methods:pipe()
-  local pipe = core.pipe { settings = self.settings, on_request = self.handler, doors = self.doors }
+  local pipe, message, code = core.pipe {
+    settings = self.settings, on_request = self.handler, doors = self.doors,
+  }
+  if not pipe then return nil, message, code end
   if self.plan then pipe:cut(self.plan.how, self.plan.at) end
   self.pipes[#self.pipes + 1] = pipe
   return pipe
@@ -131,7 +134,10 @@ end
 ---@param options table|nil those of neap.connect
 ---@return userdata|nil conn, or nil, message, code
 function world_methods:connect(path, options)
-  local conn, message, code = connect.through(self:pipe(), path, options)
+  local pipe, message, code = self:pipe()
+  if not pipe then return nil, message, code end
+  local conn
+  conn, message, code = connect.through(pipe, path, options)
   self.conns[#self.conns + 1] = conn
   return conn, message, code
 end
@@ -147,7 +153,9 @@ function world_methods:client(path, options)
   function given.dial(parsed, plan, on_state)
     on_state "connecting"
     if self.app.scope.state ~= "open" then return nil, "the app has ended", "refused" end
-    local conn, message, code, answer = connect.upgrade(self:pipe(), parsed, plan)
+    local pipe, fault, kind = self:pipe()
+    if not pipe then return nil, fault, kind end
+    local conn, message, code, answer = connect.upgrade(pipe, parsed, plan)
     return conn, message, code, answer
   end
   return (clients.new(given))
