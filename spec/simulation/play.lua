@@ -121,8 +121,18 @@ local function close_one(run)
   if conn then conn:close(4001, "from outside") end
 end
 
+-- Some of the next allocations fail, in builds that let them.
+local function starve(run)
+  local after, count = random(0, 300), any { 1, 1, 1, 2, 5 }
+  if not (run.is_starved and core.starve) then return end
+  run.watch:count "shortages"
+  run.watch:note("short of memory")
+  core.starve(after, count)
+end
+
 local STEPS = {
   move, move, move, move, move, add_client, add_client, hold, narrow, cut, let_all_go, close_one,
+  starve, starve,
   function(run) run.app:publish("b", ("o"):rep(random(0, 20000))) end,
   function() collectgarbage() end,
 }
@@ -158,14 +168,19 @@ local function start(run)
   run.own = neap.scope {
     label = "clients",
     on_error = function(err)
-      if err ~= "on purpose" then run.watch:fault("a client fails: %s", tostring(err)) end
+      local is_short = run.is_starved and tostring(err):find "out of memory"
+      if err ~= "on purpose" and not is_short then
+        run.watch:fault("a client fails: %s", tostring(err))
+      end
     end,
   }
   run.clients = 0
 end
 
 local function drive(run)
+  core.trim()
   start(run)
+  run.is_starved = random(3) == 1
   for i = 1, random(10, 50) do
     any(STEPS)(run)
     turn(random(4))
@@ -196,6 +211,7 @@ end
 
 -- A drain has stopped the loop, and all that waited in it.
 local function settle(run)
+  if core.starve then core.starve() end
   let_all_go(run)
   neap.spawn(run.own.close, run.own)
   neap.spawn(run.world.close, run.world)
@@ -218,16 +234,25 @@ local function attempt(run, what, fn)
   if not ok then run.watch:fault("%s fails: %s", what, tostring(err)) end
 end
 
+-- What a loop does when it rests comes from here on at the same times.
+local function rest()
+  core.advance(2)
+  turn(3)
+end
+
 --- Plays a seed: its watch, with the faults and the trace.
 return function(seed)
   collectgarbage()
   collectgarbage()
+  collectgarbage "stop" -- the seed says when
   math.randomseed(seed)
   core.hold_clock(true)
+  neap.run(rest)
   log.configure { write = function() end }
   local run = { watch = watches.new() }
   attempt(run, "the run", drive)
   if run.world then attempt(run, "the end", settle) end
   core.hold_clock(false)
+  collectgarbage "restart"
   return run.watch
 end

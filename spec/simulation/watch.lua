@@ -3,6 +3,8 @@
 local core = require "neap.core"
 local neap = require "neap"
 
+local random = math.random
+
 local watch = {}
 
 local methods = {}
@@ -11,12 +13,15 @@ local watch_mt = { __index = methods }
 function watch.new()
   return setmetatable({
     lines = {}, faults = {}, owed = {}, waiting = 0, began = neap.now(), counts = {},
+    abandoned = (core.abandoned()),
   }, watch_mt)
 end
 
 --- A line of the trace, with the time on the run's clock. What differs between two
---- runs of a seed (an address, a count of the whole process) must not be in it.
+--- runs of a seed (an address, a count of the whole process) must not be in it. Now
+--- and then the collector runs here, in the midst of whatever is going on.
 function methods:note(format, ...)
+  if random(60) == 1 then collectgarbage() end
   local ms = math.floor((neap.now() - self.began) * 1000 + 0.5)
   self.lines[#self.lines + 1] = ("%d %s"):format(ms, format:format(...))
 end
@@ -83,6 +88,8 @@ function methods:check_end()
     if count ~= 0 then self:fault("%s: %d never happened", what, count) end
   end
   if self.waiting ~= 0 then self:fault("%d waits have no answer", self.waiting) end
+  local abandoned = core.abandoned() - self.abandoned
+  if abandoned > 0 then self:fault("%d were left to the collector", abandoned) end
 end
 
 function methods:hash()
