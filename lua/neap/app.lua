@@ -49,7 +49,8 @@ function app.new(given)
   if not own then site.fail("%s", message) end
   if own.json then json.use(own.json) end
   local own_scope = scope.new { label = "app", on_error = log_error }
-  own_scope.provides, own_scope.listeners = provide.registry(own_scope), {}
+  own_scope.provides = provide.registry(own_scope)
+  own_scope.listeners, own_scope.doors = {}, {}
   return setmetatable({
     options = own,
     where = site.caller(),
@@ -60,7 +61,7 @@ function app.new(given)
     listeners = own_scope.listeners,
     secured = setmetatable({}, { __mode = "k" }), -- listeners that speak TLS
     draining = false,
-    doors = {}, -- of each listener: door.lua
+    doors = own_scope.doors, -- of each listener: door.lua
   }, mt)
 end
 

@@ -2,7 +2,7 @@
 --
 -- A WebSocket that no middleware and no accept has to see is let in by its
 -- path, Origin and Host alone. The first goes the long way, and leaves a door
--- open for those that ask the same.
+-- open for those that ask the same; guests.lua shuts it.
 
 local request = require "neap.request"
 
@@ -40,14 +40,6 @@ function door.open(doors, entry, req, is_strict)
   local from, host = req:header "origin" or false, req:header "host"
   if not (is_strict or from and route.origins == "same") then host = false end
   doors[path] = { route.core, host, from, entry.make_env }
-end
-
---- Shuts them: from here on everyone goes the long way.
----@param every table[] those of all listeners
-function door.shut(every)
-  for _, doors in ipairs(every) do
-    for path in pairs(doors) do doors[path] = nil end
-  end
 end
 
 return door

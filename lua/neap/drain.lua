@@ -4,7 +4,6 @@
 -- the services stop, the app's scope closes what is left, and so does the loop.
 
 local core = require "neap.core"
-local door = require "neap.door"
 local events = require "neap.events"
 local guests = require "neap.guests"
 local job = require "neap.job"
@@ -177,7 +176,7 @@ function drain.begin(app, seconds)
     return false
   end
   app.draining, app.deadline = true, deadline
-  door.shut(app.doors)
+  guests.shut_doors(app.scope)
   notify.stopping(("stopping: %d connections, %g s at most"):format(live "conn", seconds))
   scope.house:spawn(run, app)
   return true

@@ -50,8 +50,21 @@ function guests.are_below(scope)
   return false
 end
 
+--- Shuts the short ways into an app (door.lua): from here on everyone goes the
+--- long one, and is refused there.
+---@param host table scope
+function guests.shut_doors(host)
+  while host and host.provides do
+    for _, doors in ipairs(host.doors) do
+      for path in pairs(doors) do doors[path] = nil end
+    end
+    host = host.parent
+  end
+end
+
 -- No more come, and those that are there are told to go.
 local function dismiss(host, cause)
+  guests.shut_doors(host)
   for _, listener in ipairs(host.listeners) do listener:close() end
   for conn in core.conns() do
     if is_within(core.route_scope(conn), host) then

@@ -223,6 +223,23 @@ describe("the end of an app", function()
     life.check_census()
   end)
 
+  it("lets in nobody by the short way that the ones before have opened", function()
+    neap.run(function()
+      app = neap.app()
+      local inner = neap.app()
+      app:ws("/", {})
+      inner:ws("/", {})
+      app:mount("/in", inner)
+      world = test.serve(app)
+      for _, path in ipairs { "/in", "/" } do
+        assert(world:connect(path) and world:connect(path))
+        if path == "/in" then inner.scope:close() else app.scope:close() end
+        assert.equal("refused", (select(3, world:connect(path))))
+      end
+    end)
+    life.check_census()
+  end)
+
   it("closes its listeners", function()
     neap.run(function()
       app = neap.app()
