@@ -3,6 +3,7 @@
 
 local crowds = require "spec.support.crowd"
 local socket = require "socket"
+local tell = require "spec.support.tell"
 local victims = require "spec.support.victim"
 local ws = require "spec.support.ws"
 
@@ -62,10 +63,8 @@ describe("an attack with frames", function()
     assert.is_true(cost.p99 < 50 + 10 * usual, ("p99 of %.1f ms, usually %.1f"):format(
       cost.p99, usual))
     assert(victim:wait_until_alone(5))
-    if os.getenv "NEAP_FIGURES" then
-      print(("%.1f MiB, %.3f s CPU, %d times, p99 %.2f ms (%.2f)"):format(
-        cost.memory / MEBIBYTE, cost.cpu, cost.runs, cost.p99, usual))
-    end
+    tell.result("%.1f MiB, %.3f s CPU, %d times, p99 %.2f ms (%.2f)",
+      cost.memory / MEBIBYTE, cost.cpu, cost.runs, cost.p99, usual)
   end
 
   setup(function()

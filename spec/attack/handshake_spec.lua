@@ -5,6 +5,7 @@ local server = require "spec.support.server"
 local socket = require "socket"
 local tls_client = require "spec.support.tls_client"
 local certs_of = require "spec.support.certs"
+local tell = require "spec.support.tell"
 local victims = require "spec.support.victim"
 local ws = require "spec.support.ws"
 
@@ -44,10 +45,8 @@ describe("an attack before the upgrade", function()
   -- A machine that is busy with other things slows the honest one, too: what
   -- counts is 50 ms on top of ten times what it has in peace.
   local function check(cost, memory, cpu)
-    if os.getenv "NEAP_FIGURES" then
-      print(("%.1f MiB, %.3f s CPU, %d times, p99 %.2f ms (%.2f)"):format(
-        cost.memory / MEBIBYTE, cost.cpu, cost.runs, cost.p99, usual))
-    end
+    tell.result("%.1f MiB, %.3f s CPU, %d times, p99 %.2f ms (%.2f)",
+      cost.memory / MEBIBYTE, cost.cpu, cost.runs, cost.p99, usual)
     assert.is_true(cost.memory < memory, ("%.1f MiB"):format(cost.memory / MEBIBYTE))
     assert.is_true(cost.cpu < cpu, ("%.2f s of CPU"):format(cost.cpu))
     assert.is_true(cost.p99 < 50 + 10 * usual, ("p99 of %.1f ms, usually %.1f"):format(

@@ -4,6 +4,7 @@
 
 local life = require "spec.support.life"
 local server = require "spec.support.server"
+local tell = require "spec.support.tell"
 local ws = require "spec.support.ws"
 
 -- Its library comes in the place that a tool's would have.
@@ -227,6 +228,7 @@ describe("a system call that fails", function()
     end
     local tried, told = output:match "DONE%s+(%d+)%s+(%d+)"
     assert.is_true(tonumber(tried) > 10 and tonumber(told) > 0, output)
+    tell.result("%d failures, %d told", tried, told)
   end
 
   it("harms one connection at most, and the next one is served", function()

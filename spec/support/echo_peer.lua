@@ -2,6 +2,7 @@
 -- published cases of the Autobahn test suite ask of a server and of a client.
 
 local codec = require("neap.core").codec
+local tell = require "spec.support.tell"
 local wire = require "spec.support.wire"
 
 local echo_peer = {}
@@ -81,10 +82,10 @@ function echo_peer.counter(title)
   end
 
   function counter.print()
-    io.write(("\n%s\n%-10s %8s %8s\n"):format(title, "section", "server", "client"))
+    tell.line("%s: server, client", title)
     for _, section in ipairs(order) do
       local passed = counts[section]
-      io.write(("%-10s %8d %8d\n"):format(section, passed.server, passed.client))
+      tell.line("%-10s %6d %6d", section, passed.server, passed.client)
     end
   end
 
