@@ -70,6 +70,9 @@ local function parse(args)
     local act = OPTIONS[name] or fail("unknown option " .. name)
     act(options, name, take)
   end
+  if options.workers and (options.workers < 2 or #options.peers > 0) then
+    fail "--workers compares 2 or more of neap with one, and nothing else"
+  end
   options.runs = options.runs or (options.workers and 5 or 3)
   options.cores = options.workers and SHARED or APART
   options.by = options.workers and "rate" or "cost"
@@ -185,6 +188,7 @@ local function main()
       rows[#rows + 1] = run_mode(mode, list, options)
     end
   end
+  if #rows == 1 then fail "--mode leaves nothing to measure: bench/modes.lua has the names" end
   print()
   report.print(rows)
 end
