@@ -270,7 +270,8 @@ static void on_eof(neap_conn *conn) {
     neap_conn_begin_closing(conn, NEAP_CAUSE_EOF, NEAP_BY_NET, 1006, cut, len);
   if (conn->state == NEAP_CONN_CLOSING && conn->is_lingering)
     neap_conn_update_interest(conn);
-  else if (conn->state == NEAP_CONN_ANSWER) /* in the midst of a body */
+  else if (conn->state == NEAP_CONN_ANSWER || /* in the midst of a body, */
+           (conn->state == NEAP_CONN_HEAD && conn->is_client)) /* an answer */
     neap_conn_abort(conn, NEAP_CAUSE_EOF, NEAP_BY_NET);
   else
     neap_conn_release(conn);

@@ -5,6 +5,7 @@
 local core = require "neap.core"
 local life = require "spec.support.life"
 local matrix = require "spec.support.matrix"
+local matrix_cell = require "spec.support.matrix_cell"
 local matrix_peer = require "spec.support.matrix_peer"
 local neap = require "neap"
 local table_of = require "spec.support.matrix_table"
@@ -14,58 +15,6 @@ local tls_world = require "spec.support.tls_world"
 require("neap.log").configure { level = "error", write = function() end }
 
 local LIMITS = { message = "64K", queue = "4M" }
-local NO_TIMEOUTS = { ping = 0, pong = 0, idle = 0, write = 0, close = 5, cancel = 1 }
-
--- ---- one cell
-
-local cell_methods = {}
-local cell_mt = { __index = cell_methods }
-
-function cell_methods:wait(what, done)
-  life.wait_until(done, what .. " in " .. self.name)
-end
-
--- Runs a wait in a task of the connection, and keeps what it was answered.
-function cell_methods:start_wait(name, fn, spawn)
-  local waits, conn = self.record.waits, self.record.conn
-  waits[name] = { count = 0 }
-  local function run(of)
-    local value, _, code = fn(of)
-    waits[name].count = waits[name].count + 1
-    waits[name].answer = value or code
-  end
-  if spawn then spawn(run, conn) else conn:spawn(run, conn) end
-end
-
-local function start_waits(cell)
-  cell:start_wait("sleep", function() return neap.sleep(1e6) end)
-  cell:start_wait("ping", function(conn) return conn:ping "kept" end)
-  cell:start_wait("wait_closed", function(conn) return conn:wait_closed() end)
-  if cell.cause.name ~= "abandoned" then
-    cell:start_wait("outside", function(conn) return conn:wait_closed() end, neap.spawn)
-  end
-end
-
--- Sockets and pipes answer to open with another error than what is closed.
-local function count_descriptors()
-  local count = 0
-  for fd = 0, 63 do
-    local file, _, code = io.open("/proc/self/fd/" .. fd)
-    if file then file:close() end
-    if code ~= 2 then count = count + 1 end
-  end
-  return count
-end
-
-local function begin(cell, conn)
-  local record = cell.record
-  record.conn = conn
-  conn:subscribe "matrix"
-  conn:every(3, function() record.ticks = record.ticks + 1 end)
-  conn:defer(function(why) record:hear("defer", why) end)
-  conn:on_cancel(function() record:hear "on_cancel" end)
-  start_waits(cell)
-end
 
 -- What a handler does with what comes; both forms share it.
 local function take(cell, data)
@@ -76,48 +25,24 @@ local function take(cell, data)
   end
 end
 
-local function hear_close(cell)
-  return function(conn, why)
-    local record = cell.record
-    record:hear("close", why)
-    record.at_close = {
-      state = conn.state, topics = select(3, conn:topics()), ticks = record.ticks,
-      conns = core.counts().conn.live, queued = core.counts().frame_buffer.bytes,
-      tls = core.counts().tls.live,
-      reached = core.publish("matrix", "anyone?"), descriptors = count_descriptors(),
-    }
-  end
-end
-
 local FORMS = {
   table = function(cell)
     return {
       timeouts = cell.timeouts,
-      open = function(conn) begin(cell, conn) end,
+      open = function(conn) cell:begin(conn) end,
       message = function(_, data) take(cell, data) end,
-      close = hear_close(cell),
+      close = cell:hear_close(),
     }
   end,
   task = function(cell)
-    return { timeouts = cell.timeouts, close = hear_close(cell) }, function(conn)
-      begin(cell, conn)
+    return { timeouts = cell.timeouts, close = cell:hear_close() }, function(conn)
+      cell:begin(conn)
       if cell.cause.name == "abandoned" then return conn:detach() end
       for data in conn:messages() do take(cell, data) end
       cell.record:hear "messages end"
     end
   end,
 }
-
-local function new_record()
-  return {
-    waits = {}, ticks = 0, heard = {}, order = {},
-    hear = function(self, name, why)
-      self.heard[name] = (self.heard[name] or 0) + 1
-      self.order[#self.order + 1] = name
-      self[name] = why
-    end,
-  }
-end
 
 local function make_app(cell)
   local app = neap.app { limits = LIMITS }
@@ -143,20 +68,6 @@ local function act(cell)
   end
 end
 
--- Turns the loop, and moves the clock once turning alone brings no end.
-local function go_on(cell, is_over)
-  for i = 1, 200 do
-    for _ = 1, 3 do
-      neap.sleep(0)
-      if cell.peer.tcp then cell.peer:pump() end
-    end
-    if cell.is_dropped then life.collect() end
-    if is_over() then return end
-    if i > 8 then test.clock:advance(0.5) else neap.sleep(0.001) end
-  end
-  error("no end of " .. cell.name, 0)
-end
-
 -- ---- what must be true of it
 
 local function check_early(cell, expected)
@@ -165,42 +76,6 @@ local function check_early(cell, expected)
   local status = tonumber(expected[1]:match "%d+")
   if cell.peer.tcp or status then assert.equal(status, cell.peer.status) end
   if cell.state.name == "answer" then assert.equal(1, cell.record.heard.request) end
-end
-
-local function check_why(cell, expected)
-  local why = cell.record.close
-  assert.same(expected, { why.cause, why.by, why.code, why.clean })
-  assert.is_true(why.age >= 0)
-  assert.equal(why.cause, cell.record.defer.cause)
-end
-
--- Of a wait in progress; a ping gives up by itself after 10 s.
-local ANSWERS = {
-  sleep = { cancelled = true }, handler = { cancelled = true }, send_wait = { closed = true },
-  ping = { closed = true, timeout = true },
-}
-
--- What waits on a dropped connection is dropped with it.
-local function check_waits(cell)
-  for name, wait in pairs(cell.record.waits) do
-    if cell.is_dropped then return assert.equal(0, wait.count) end
-    assert.equal(1, wait.count, name .. " returned so many times")
-    if ANSWERS[name] then
-      assert.is_true(ANSWERS[name][wait.answer], name .. " was answered " .. tostring(wait.answer))
-    else
-      assert.equal(cell.record.close.cause, wait.answer.cause, name)
-    end
-  end
-end
-
-local function check_events(cell)
-  local heard, at = cell.record.heard, cell.record.at_close
-  assert.same({ 1, 1, 1 }, { heard.close, heard.defer, heard.on_cancel }, "close, defer, on_cancel")
-  assert.equal("close", cell.record.order[#cell.record.order])
-  assert.same({ "closed", "closed", 0, 0, 0, 0 },
-    { at.state, at.topics, at.conns, at.tls, at.queued, at.reached })
-  assert.is_true(at.descriptors <= cell.descriptors, "its descriptor is open in close")
-  assert.equal(at.ticks, cell.record.ticks, "its timer runs on")
 end
 
 -- However the cell went, the next one begins with nothing.
@@ -221,10 +96,10 @@ local function play(cell, expected)
   cell.opened = core.counts().conn.opened
   cell.peer = matrix_peer.dial(select(2, listener:address()))
   local clean <close> = clean_up(cell, app, listener) -- luacheck: ignore clean
-  cell.descriptors = count_descriptors()
+  cell.descriptors = matrix_cell.count_descriptors()
   cell.state.enter(cell)
   act(cell)
-  go_on(cell, function()
+  cell:go_on(function()
     if cell.state.is_early then return core.counts().stream.live == 0 end
     return cell.record.heard.close
   end)
@@ -232,20 +107,12 @@ local function play(cell, expected)
   if cell.state.is_early then
     check_early(cell, expected)
   else
-    check_events(cell)
-    check_why(cell, expected)
-    check_waits(cell)
+    cell:check(expected)
   end
 end
 
 local function run_cell(state, cause, form, expected)
-  local timeouts = {}
-  for name, value in pairs(NO_TIMEOUTS) do timeouts[name] = value end
-  for name, value in pairs(cause.timeouts or {}) do timeouts[name] = value end
-  local cell = setmetatable({
-    name = ("%s × %s (%s)"):format(state.name, cause.name, form), state = state,
-    cause = cause, form = form, timeouts = timeouts, record = new_record(),
-  }, cell_mt)
+  local cell = matrix_cell.new(state, cause, form)
   neap.run(play, cell, expected)
   cell.record = nil
   life.check_census()
@@ -269,6 +136,6 @@ end)
 
 describe("the table of the close matrix", function()
   it("says what these specs show", function()
-    table_of.check(matrix, "spec/lifetime/README.md")
+    table_of.check(matrix, "spec/lifetime/README.md", "the close matrix")
   end)
 end)

@@ -14,10 +14,14 @@ local SCRIPT = [[
   app:ws("/", { message = function(_, data) return data end })
   app:ws("/slow", function(conn)
     for data in conn:messages() do
-      neap.sleep(0.4)
+      if data == "hold" then neap.sleep(1.2) end
       conn:send(data)
     end
   end)
+  app:ws("/busy", { message = function()
+    local till = neap.now() + 1.2
+    repeat until neap.now() > till
+  end })
   app:ws("/why", { close = function(_, why)
     io.stderr:write(("closed %s %d %s\n"):format(why.cause, why.code, why.by))
   end })
@@ -167,6 +171,40 @@ describe("Connections of one address over limits.per_ip", function()
     assert.equal(0, (running:stop()))
   end)
 
+  it("are told apart while a crowd of them is in, whoever leaves first", function()
+    local running <close> = start "per_ip=1"
+    local function dial(i, head)
+      local tcp = assert(socket.tcp())
+      assert(tcp:bind(("127.1.%d.%d"):format(i % 5, 1 + i), 0))
+      tcp:settimeout(10)
+      assert(tcp:connect("127.0.0.1", running.port))
+      tcp:send(head)
+      return tcp, (tcp:receive "*l" or ""):match "^HTTP/1.1 (%d+)"
+    end
+    local clients = {}
+    local function upgrade(i)
+      local code
+      clients[i], code = dial(i, ws.head(running.port, "/"))
+      return code
+    end
+    for i = 1, 200 do assert.equal("101", upgrade(i)) end
+    for left = 0, 6 do -- every seventh at a time, so that the table gets gaps
+      for i = 1 + left, 200, 7 do clients[i]:close() end
+      for i = 1 + left, 200, 7 do
+        local deadline, code = socket.gettime() + 10
+        repeat code = upgrade(i) until code == "101" or socket.gettime() > deadline
+        assert.equal("101", code)
+      end
+      for i = 1, 200, 13 do
+        local second, code = dial(i, REQUEST)
+        assert.equal("503", code)
+        second:close()
+      end
+    end
+    for i = 1, 200 do clients[i]:close() end
+    assert.equal(0, (running:stop()))
+  end)
+
   it("count in all workers together", function()
     local running <close> = server.start(SCRIPT,
       { "--workers", "2", "--set", "limits.per_ip=4" })
@@ -237,16 +275,33 @@ describe("Messages over limits.messages_per_second", function()
     end
   end)
 
-  it("do not count against a peer while the server itself stands still", function()
+  it("do not count against a peer while its own handler lets it wait", function()
     local running <close> = start("messages_per_second=20", "burst=1", "message=64")
     local client <close> = ws.connect(running.port, "/slow")
-    local payload = ("x"):rep(60)
-    for _ = 1, 12 do
-      client:send(payload)
-      client:send(payload)
-      socket.sleep(0.11)
+    local payload = ("x"):rep(60) -- so that all but two of them wait in the socket
+    for _ = 1, 2 do
+      client:send "hold"
+      for _ = 1, 23 do
+        socket.sleep(0.05)
+        client:send(payload)
+      end
+      assert.equal("hold", client:receive())
+      for _ = 1, 23 do assert.equal(payload, client:receive()) end
     end
-    for _ = 1, 24 do assert.equal(payload, client:receive()) end
+  end)
+
+  it("do not count against a peer while another's handler keeps the server busy", function()
+    local running <close> = start("messages_per_second=20", "burst=1")
+    local client <close> = ws.connect(running.port, "/")
+    local other <close> = ws.connect(running.port, "/busy")
+    for round = 1, 2 do
+      other:send "for 1.2 s"
+      for i = 1, 23 do
+        socket.sleep(0.05)
+        client:send(round .. " " .. i)
+      end
+      for i = 1, 23 do assert.equal(round .. " " .. i, client:receive()) end
+    end
   end)
 end)
 

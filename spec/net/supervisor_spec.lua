@@ -14,6 +14,7 @@ local SCRIPT = [[
       local pipe <close> = io.popen "echo $NOTIFY_SOCKET$WATCHDOG_USEC"
       return pipe:read "l"
     end
+    if data == "where" then return tostring(neap.worker.index) end
     local until_then = os.clock() + 1.5
     while os.clock() < until_then do end
     return "done"
@@ -109,10 +110,12 @@ describe("The supervisor", function()
     local running <close> = start(path, "WATCHDOG_USEC=400000", "--workers", "2")
     assert.equal("WATCHDOG=1", (read_until(notified, "^WATCHDOG")))
     local clients = {}
-    for i = 1, 20 do -- some of them reach each worker
+    for i = 1, 300 do -- until one reaches the second worker
       clients[i] = ws.connect(running.port, "/")
+      clients[i]:send "where"
+      if clients[i]:receive() == "2" then break end
     end
-    clients[1]:send "stuck"
+    clients[#clients]:send "stuck"
     local longest, last = 0, socket.gettime()
     repeat
       notified:read()

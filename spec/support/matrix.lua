@@ -104,9 +104,9 @@ local function be_silent(cell)
   cell.peer.answers = false
 end
 
-local function fragments(count)
-  local empty = ws.frame { opcode = ws.CONTINUATION, payload = "", fin = false }
-  return ws.frame { opcode = ws.TEXT, payload = "", fin = false } .. empty:rep(count)
+local function fragments(count, mask)
+  local empty = ws.frame { opcode = ws.CONTINUATION, payload = "", fin = false, mask = mask }
+  return ws.frame { opcode = ws.TEXT, payload = "", fin = false, mask = mask } .. empty:rep(count)
 end
 
 -- Only the script's own reference is left, and it goes.
@@ -144,7 +144,7 @@ matrix.causes = {
       cell.peer.reads = true
     end },
   { name = "rate", why = { "rate", "local", 1008, false },
-    act = function(cell) cell.peer:raw(fragments(2000)) end },
+    act = function(cell) cell.peer:raw(fragments(2000, cell.peer.mask)) end },
   { name = "error", early = true, why = { "error", "local", 1011, true }, act = fail },
   { name = "cancelled", why = { "cancelled", "local", 1001, true },
     act = function(cell) core.close_as(cell.record.conn, "cancelled", 1001) end },

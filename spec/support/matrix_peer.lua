@@ -33,6 +33,21 @@ function matrix_peer.dial(port)
   return self
 end
 
+--- Takes a connection that was accepted, and is its server: it sends no masks, and
+--- answers the request for an upgrade once it has come.
+function matrix_peer.serve(tcp, codec)
+  tcp:settimeout(0)
+  return setmetatable({ tcp = tcp, codec = codec, mask = false, reads = true, answers = true,
+    rest = "" }, peer_mt)
+end
+
+--- Whether anything has come, which it keeps.
+function peer_methods:has_input()
+  local data, _, partial = self.tcp:receive(1 << 16)
+  self.rest = self.rest .. (data or partial or "")
+  return self.rest ~= ""
+end
+
 --- Lays TLS over the connection; is_secure() tells whether the handshake is done.
 function peer_methods:start_tls()
   if not wrap_tls then load_tls() end
@@ -43,8 +58,17 @@ function peer_methods:is_secure()
   return self.tls:dohandshake()
 end
 
+local function answer_upgrade(self)
+  local key = self.rest:match "Sec%-WebSocket%-Key: (%S+)\r\n.*\r\n\r\n$"
+  if not key then return end
+  self.status, self.rest = 101, ""
+  self:raw("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    .. "Sec-WebSocket-Accept: " .. self.codec.accept_key(key) .. "\r\n\r\n")
+end
+
 --- Sends an upgrade request, or its first bytes.
 function peer_methods:ask(path, bytes)
+  if self.codec then return end
   self:raw(ws.head(self.port, path):sub(1, bytes or -1))
 end
 
@@ -55,7 +79,7 @@ function peer_methods:raw(bytes)
 end
 
 function peer_methods:frame(opcode, payload)
-  self:raw(ws.frame { opcode = opcode, payload = payload })
+  self:raw(ws.frame { opcode = opcode, payload = payload, mask = self.mask })
 end
 
 function peer_methods:send_close(code)
@@ -79,6 +103,12 @@ function peer_methods:close()
   self.tcp = nil
 end
 
+local function unmask(payload, key)
+  local out = {}
+  for i = 1, #payload do out[i] = string.char(payload:byte(i) ~ key:byte((i - 1) % 4 + 1)) end
+  return table.concat(out)
+end
+
 local function take_frame(self)
   local first, second = self.rest:byte(1, 2)
   if not second then return nil end
@@ -88,8 +118,11 @@ local function take_frame(self)
     if #self.rest < 1 + (length == 126 and 3 or 9) then return nil end
     length, at = string.unpack(format, self.rest, 3)
   end
+  local key = second & 0x80 ~= 0 and self.rest:sub(at, at + 3)
+  if key then at = at + 4 end
   if #self.rest < at + length - 1 then return nil end
   local payload = self.rest:sub(at, at + length - 1)
+  if key and first & 8 ~= 0 then payload = unmask(payload, key) end
   self.rest = self.rest:sub(at + length)
   return first & 0x0f, payload
 end
@@ -107,6 +140,7 @@ local function react(self, opcode, payload)
 end
 
 local function take_head(self)
+  if self.codec then return answer_upgrade(self) end
   local stop = select(2, self.rest:find("\r\n\r\n", 1, true))
   if not stop then return end
   self.status = tonumber(self.rest:match "^HTTP/1.1 (%d+)")

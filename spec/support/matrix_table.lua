@@ -2,7 +2,6 @@
 
 local matrix_table = {}
 
-local BEGIN, END = "<!-- the close matrix -->\n", "<!-- end of the close matrix -->"
 
 local function cell_text(expected)
   if #expected == 1 then return expected[1] end
@@ -45,11 +44,14 @@ local function read(path)
   return file:read "a"
 end
 
---- Raises unless the page holds the table as it is; writes it with NEAP_WRITE=1.
-function matrix_table.check(matrix, path)
+--- Raises unless the page holds the table of that name as it is; writes it with
+--- NEAP_WRITE=1.
+function matrix_table.check(matrix, path, name)
   local page, text = read(path), lay_out(matrix)
-  local before, rest = page:match("^(.-" .. BEGIN:gsub("%-", "%%-") .. ")(.*)$")
-  local stop = assert(rest:find(END, 1, true), path .. " has no place for the table")
+  local _, start = page:find(("<!-- %s -->\n"):format(name), 1, true)
+  assert(start, path .. " has no place for the table")
+  local before, rest = page:sub(1, start), page:sub(start + 1)
+  local stop = rest:find(("<!-- end of %s -->"):format(name), 1, true)
   if os.getenv "NEAP_WRITE" then
     local file <close> = assert(io.open(path, "w"))
     file:write(before, text, rest:sub(stop))
