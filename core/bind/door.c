@@ -41,7 +41,7 @@ static void push_path(lua_State *L, const neap_arrival *arrival) {
 /* Leaves the door on the stack, or something else. */
 static bool find_door(neap_runtime *rt, lua_State *L,
                       const neap_arrival *arrival) {
-  if (!neap_listener_push_doors(L, rt, arrival->conn->tag))
+  if (!neap_listener_push_doors(L, rt, arrival->conn->http->tag))
     return false;
   push_path(L, arrival);
   return lua_rawget(L, -2) == LUA_TTABLE &&

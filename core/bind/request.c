@@ -87,7 +87,7 @@ static void take_request(neap_runtime *rt, lua_State *L, void *arg) {
   task->owner_slot = &box->slot;
   box->is_running = true;
   lua_rawgeti(L, LUA_REGISTRYINDEX, rt->handlers);
-  if (lua_rawgeti(L, -1, arrival->conn->tag) != LUA_TFUNCTION) {
+  if (lua_rawgeti(L, -1, arrival->conn->http->tag) != LUA_TFUNCTION) {
     lua_pop(L, 1);
     lua_pushcfunction(L, neap_request_refuse);
   }

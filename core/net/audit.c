@@ -52,7 +52,8 @@ static int look_at_kernel(struct audit *audit) {
     int fd = atoi(entry->d_name);
     if (entry->d_name[0] == '.' || fd == dirfd(dir) || fstat(fd, &st))
       continue;
-    if (fd < noted->room && noted->list[fd].inode == st.st_ino)
+    if (fd < noted->room &&
+        noted->list[fd].inode == (st.st_ino & NEAP_INODE_BITS))
       audit->is_there[fd] = true;
     else
       audit->out->foreign++;

@@ -87,7 +87,7 @@ int neap_conn_new(neap_conn **out, neap_loop *loop, int fd,
   neap_conn *conn = neap_conn_make(loop, fd, settings);
   if (conn == NULL)
     return NEAP_ENOMEM;
-  conn->tag = tag;
+  conn->http->tag = tag;
   conn->address = *address;
   conn->state = NEAP_CONN_HEAD;
   neap_conn_update_interest(conn);
@@ -177,7 +177,7 @@ static void remember_cause(neap_conn *conn, enum neap_cause cause,
   if (conn->cause != NEAP_CAUSE_NONE)
     return;
   conn->cause = (uint8_t)cause;
-  conn->by = (uint8_t)by;
+  conn->by = (unsigned)by & 3;
   conn->code = code;
   neap_conn_set_reason(conn, reason, reason_len);
 }

@@ -123,14 +123,12 @@ struct neap_conn {
   uint64_t sent;
   uint64_t received;
   neap_address address;
-  uint32_t tag;
   uint32_t dropped; /* messages that a full queue did not take, or gave up */
   uint16_t code;
   uint8_t state;
   uint8_t cause;
-  uint8_t by;
-  uint8_t interest; /* what is polled for */
-  int8_t failure;   /* what reason is about, before the handshake */
+  unsigned by : 2;
+  unsigned interest : 3; /* what is polled for */
   bool is_client : 1;
   bool is_admitted : 1; /* counts among the connections of the process */
   bool is_websocket : 1;
@@ -148,6 +146,7 @@ struct neap_conn {
   bool is_clean : 1;      /* Close frames went both ways */
   bool is_numbered : 1;   /* counted among those of its address */
   bool is_refused : 1;    /* it lingers only to have read why */
+  signed failure : 6;     /* what reason is about, before the handshake */
 };
 
 /* Takes over an accepted descriptor, also when it fails. tag names the

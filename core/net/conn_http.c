@@ -245,7 +245,7 @@ size_t neap_conns_let_go(neap_loop *loop, uint32_t tag) {
   for (neap_link *l = list->next, *next; l != list; l = next) {
     neap_conn *conn = NEAP_CONTAINER(l, neap_conn, born.link);
     next = l->next;
-    if (conn->tag != tag || !speaks_http(conn))
+    if (!speaks_http(conn) || conn->http->tag != tag)
       continue;
     busy += is_busy(conn);
     let_go(conn);

@@ -113,7 +113,7 @@ void neap_conn_update_interest(neap_conn *conn) {
   if (!neap_conn_is_live(conn) ||
       (wanted == conn->interest && conn->transport.is_watched))
     return;
-  conn->interest = (uint8_t)wanted;
+  conn->interest = (unsigned)wanted & 7;
   bool was_watched = conn->transport.is_watched;
   if (neap_transport_watch(&conn->transport, wanted) && was_watched)
     neap_conn_lose(conn); /* the kernel's events would be wrong, or none */

@@ -32,7 +32,7 @@ void neap_descriptor_note(neap_descriptors *descriptors, int fd) {
     descriptors->missed++;
     return;
   }
-  descriptors->list[fd] = (neap_descriptor){st.st_ino, true};
+  descriptors->list[fd] = (neap_descriptor){st.st_ino & NEAP_INODE_BITS, true};
 }
 
 void neap_descriptor_close(neap_descriptors *descriptors, int fd) {

@@ -10,9 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define NEAP_INODE_BITS (UINT64_MAX >> 1)
+
 typedef struct neap_descriptor {
-  uint64_t inode; /* 0: never the loop's */
-  bool is_open;
+  uint64_t inode : 63; /* 0: never the loop's */
+  uint64_t is_open : 1;
 } neap_descriptor;
 
 typedef struct neap_descriptors {

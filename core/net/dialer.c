@@ -55,7 +55,7 @@ int neap_conn_dial_pipe(neap_conn **out, neap_loop *loop, neap_pipe *pipe,
     neap_conn_make_on_pipe(loop, &pipe->ends[1], server_settings);
   if (server == NULL)
     return NEAP_ENOMEM;
-  server->tag = tag;
+  server->http->tag = tag;
   server->address.family = AF_UNIX;
   server->state = NEAP_CONN_HEAD;
   neap_conn_update_interest(server);

@@ -25,6 +25,7 @@ typedef struct neap_http {
   size_t left;
   neap_http_body body;
   struct neap_http_file *file;
+  uint32_t tag;    /* of the listener */
   uint32_t waited; /* milliseconds in which we waited for the body */
   int16_t failure; /* of the body: a status, for ever */
   uint8_t writing; /* enum neap_http_writing */

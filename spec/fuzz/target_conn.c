@@ -84,7 +84,7 @@ static neap_settings *make_settings(uint8_t flags) {
 static neap_conn *make_server(world *w) {
   neap_conn *conn =
     neap_conn_make_on_pipe(w->loop, &w->pipe->ends[1], w->script.settings);
-  conn->tag = TAG;
+  conn->http->tag = TAG;
   conn->state = NEAP_CONN_HEAD;
   return conn;
 }
