@@ -25,42 +25,49 @@ static void fill_schedule(uint32_t w[80], const uint8_t *block) {
     w[t] = rotate(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
 }
 
-/* One round; v is the five words A to E of section 6.1. */
-static inline void turn(uint32_t v[5], uint32_t mixed, uint32_t word) {
-  uint32_t next = rotate(v[0], 5) + mixed + v[4] + word;
-  v[4] = v[3];
-  v[3] = v[2];
-  v[2] = rotate(v[1], 30);
-  v[1] = v[0];
-  v[0] = next;
+typedef uint32_t mixer(uint32_t b, uint32_t c, uint32_t d);
+
+static inline uint32_t choose(uint32_t b, uint32_t c, uint32_t d) {
+  return d ^ (b & (c ^ d));
 }
 
-static uint32_t choose(const uint32_t v[5]) {
-  return (v[1] & v[2]) | (~v[1] & v[3]);
+static inline uint32_t parity(uint32_t b, uint32_t c, uint32_t d) {
+  return b ^ c ^ d;
 }
 
-static uint32_t parity(const uint32_t v[5]) {
-  return v[1] ^ v[2] ^ v[3];
+static inline uint32_t majority(uint32_t b, uint32_t c, uint32_t d) {
+  return (b & c) | (d & (b | c));
 }
 
-static uint32_t majority(const uint32_t v[5]) {
-  return (v[1] & v[2]) | (v[1] & v[3]) | (v[2] & v[3]);
+/* One round of section 6.1, that moves no word: the caller names them anew. */
+static inline void turn(uint32_t a, uint32_t *b, uint32_t mixed, uint32_t *e) {
+  *e += rotate(a, 5) + mixed;
+  *b = rotate(*b, 30);
+}
+
+/* Twenty rounds, five at a time: then each word is back in its place. */
+static inline __attribute__((always_inline)) void
+take_twenty(uint32_t v[5], const uint32_t *w, mixer *mix, uint32_t k) {
+  uint32_t a = v[0], b = v[1], c = v[2], d = v[3], e = v[4];
+  for (const uint32_t *end = w + 20; w < end; w += 5) {
+    turn(a, &b, mix(b, c, d) + k + w[0], &e);
+    turn(e, &a, mix(a, b, c) + k + w[1], &d);
+    turn(d, &e, mix(e, a, b) + k + w[2], &c);
+    turn(c, &d, mix(d, e, a) + k + w[3], &b);
+    turn(b, &c, mix(c, d, e) + k + w[4], &a);
+  }
+  v[0] = a, v[1] = b, v[2] = c, v[3] = d, v[4] = e;
 }
 
 static void take_block(uint32_t h[5], const uint8_t *block) {
   uint32_t w[80];
   uint32_t v[5] = {h[0], h[1], h[2], h[3], h[4]};
-  int t = 0;
 
   fill_schedule(w, block);
-  for (; t < 20; t++)
-    turn(v, choose(v) + 0x5A827999, w[t]);
-  for (; t < 40; t++)
-    turn(v, parity(v) + 0x6ED9EBA1, w[t]);
-  for (; t < 60; t++)
-    turn(v, majority(v) + 0x8F1BBCDC, w[t]);
-  for (; t < 80; t++)
-    turn(v, parity(v) + 0xCA62C1D6, w[t]);
+  take_twenty(v, w, choose, 0x5A827999);
+  take_twenty(v, w + 20, parity, 0x6ED9EBA1);
+  take_twenty(v, w + 40, majority, 0x8F1BBCDC);
+  take_twenty(v, w + 60, parity, 0xCA62C1D6);
   for (int i = 0; i < 5; i++)
     h[i] += v[i];
 }
