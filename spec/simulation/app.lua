@@ -62,6 +62,7 @@ local function add_task(app, watch)
   app:ws("/task", function(conn)
     local self = actor(watch, app, conn, "task")
     conn:defer(watch:once(self.name .. " has ended"))
+    conn:defer(function(why) watch:count("cause " .. why.cause) end)
     script.play(self, 12)
   end)
 end
@@ -93,6 +94,7 @@ local function add_callbacks(app, watch)
     close = function(conn, why)
       local self = conn.data
       watch:note("%s closed by %s: %s %d", self.name, why.by, why.cause, why.code)
+      watch:count("cause " .. why.cause)
       if self.is_busy then watch:fault("%s closes beside a message", self.name) end
       if told[self] then told[self]() end
     end,

@@ -32,6 +32,7 @@ local function visit(run, name)
   if not conn then return end
   run.watch:count "connections"
   conn:defer(run.watch:once(name .. "'s scope has ended"))
+  conn:defer(function(why) run.watch:count("cause " .. why.cause) end)
   script.play({ conn = conn, name = name, watch = run.watch, app = run.app }, 8)
   conn:close()
 end
@@ -99,6 +100,7 @@ local function cut(run)
   local pipe, how = any_pipe(run), any { "fin", "reset", "silence", "stall", "mute" }
   if not pipe then return end
   run.watch:count "cuts"
+  run.watch:count("cut " .. how)
   run.watch:note("cut by %s", how)
   pipe:cut(how, random(2) == 1 and pipe:writes() + random(5) or nil)
 end

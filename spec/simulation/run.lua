@@ -1,6 +1,7 @@
--- run.lua FIRST [LAST] [--trace]: plays the seeds; one line says how it went. A
--- seed that fails prints what did not hold, and the command that plays it again.
--- Every tenth is played twice, and must leave the same trace.
+-- run.lua FIRST [LAST] [--trace | --counts]: plays the seeds; one line says how it
+-- went. A seed that fails prints what did not hold, and the command that plays it
+-- again. Every tenth is played twice, and must leave the same trace. --counts says
+-- how often each action, cut and cause of an end came.
 
 package.path = "./lua/?.lua;./lua/?/init.lua;./?.lua;" .. package.path
 package.cpath = ("./%s/?.so;"):format(os.getenv "NEAP_BUILD" or "build") .. package.cpath
@@ -8,7 +9,7 @@ package.cpath = ("./%s/?.so;"):format(os.getenv "NEAP_BUILD" or "build") .. pack
 local play = require "spec.simulation.play"
 
 local first, last = tonumber(arg[1]), tonumber(arg[2]) or tonumber(arg[1])
-local is_traced = arg[#arg] == "--trace"
+local is_traced, is_counted = arg[#arg] == "--trace", arg[#arg] == "--counts"
 local AGAIN = 10
 
 local function report(seed, faults)
@@ -44,8 +45,17 @@ for seed = first, last do
     report(seed, watch.faults)
   end
 end
+local function print_counts()
+  local names = {}
+  for what in pairs(sums) do names[#names + 1] = what end
+  table.sort(names)
+  for _, what in ipairs(names) do print(("count   %8d %s"):format(sums[what], what)) end
+end
+
+if is_counted then print_counts() end
 if failed == 0 then
-  print(("ok      seeds %d to %d: %d connections, %d actions, %d waits, %d cuts"):format(first,
-    last, sums.connections or 0, sums.actions or 0, sums.waits or 0, sums.cuts or 0))
+  print(("ok      seeds %d to %d: %d connections, %d actions, %d waits, %d cuts, %d shortages")
+    :format(first, last, sums.connections or 0, sums.actions or 0, sums.waits or 0,
+      sums.cuts or 0, sums.shortages or 0))
 end
 os.exit(failed == 0, true)

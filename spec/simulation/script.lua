@@ -112,22 +112,29 @@ end
 
 -- How often each is chosen beside the others.
 local ACTIONS = {
-  { 6, send }, { 2, send_many }, { 6, receive }, { 4, sleep }, { 2, pause_and_resume },
-  { 2, defer }, { 2, on_cancel }, { 2, tick }, { 2, do_later }, { 3, spawn }, { 2, open_child },
-  { 1, shield }, { 2, publish }, { 2, get }, { 1, fail },
-  { 1, function(self) start_waiting(self, "pings", self.conn.ping, self.conn) end },
-  { 2, function(self)
+  { 6, "send", send }, { 2, "send many", send_many }, { 6, "receive", receive },
+  { 4, "sleep", sleep }, { 2, "pause and resume", pause_and_resume },
+  { 2, "defer", defer }, { 2, "on_cancel", on_cancel }, { 2, "every", tick },
+  { 2, "after", do_later }, { 3, "spawn", spawn }, { 2, "child", open_child },
+  { 1, "shield", shield }, { 2, "publish", publish }, { 2, "get", get }, { 1, "fail", fail },
+  { 1, "ping", function(self) start_waiting(self, "pings", self.conn.ping, self.conn) end },
+  { 2, "send_wait", function(self)
     start_waiting(self, "sends and waits", self.conn.send_wait, self.conn,
       ("w"):rep(any(SIZES)), "binary", moment())
   end },
-  { 2, function(self) self.conn:subscribe(any(TOPICS)) end },
-  { 1, function(self) self.conn:subscribe("c/#", { pattern = true }) end },
-  { 1, function(self) self.conn:unsubscribe(any(TOPICS)) end },
-  { 1, function(self) self.conn:close(any { 1000, 1001, 4000 }, any { "", "bye" }) end },
-  { 1, function(self) self.conn:terminate() end },
-  { 1, function(self) self.conn:cancel "for no reason" end },
-  { 1, function(self) start_waiting(self, "waits for the end", self.conn.wait_closed,
-    self.conn, moment()) end },
+  { 2, "subscribe", function(self) self.conn:subscribe(any(TOPICS)) end },
+  { 1, "subscribe to a pattern", function(self)
+    self.conn:subscribe("c/#", { pattern = true })
+  end },
+  { 1, "unsubscribe", function(self) self.conn:unsubscribe(any(TOPICS)) end },
+  { 1, "close", function(self)
+    self.conn:close(any { 1000, 1001, 4000 }, any { "", "bye" })
+  end },
+  { 1, "terminate", function(self) self.conn:terminate() end },
+  { 1, "cancel", function(self) self.conn:cancel "for no reason" end },
+  { 1, "wait_closed", function(self)
+    start_waiting(self, "waits for the end", self.conn.wait_closed, self.conn, moment())
+  end },
 }
 
 local total = 0
@@ -140,7 +147,8 @@ function script.act(self)
     at = at - action[1]
     if at <= 0 then
       self.watch:count "actions"
-      return action[2](self)
+      self.watch:count("action " .. action[2])
+      return action[3](self)
     end
   end
 end
