@@ -21,12 +21,12 @@ neap_conn_box *neap_conn_handle(neap_runtime *rt, lua_State *L, neap_conn *conn,
   *box = (neap_conn_box){.peer.kind = NEAP_PEER_CONN, .slot = LUA_NOREF};
   box->id = conn->id;
   luaL_setmetatable(L, NEAP_CONN_CLASS);
+  box->route = neap_route_enter(L, route);
   lua_pushvalue(L, -1);
   if (is_anchored)
     box->slot = neap_ref(rt, L);
   else
     neap_weak_set(L, box);
-  box->route = neap_route_enter(L, route);
   box->conn = conn;
   box->receiver = NULL;
   lua_insert(L, -2);
@@ -376,6 +376,7 @@ void neap_bind_conn(lua_State *L) {
                                        {"detach", detach},
                                        {"is_conn", is_conn},
                                        {"has_room", has_room},
+                                       {"has_heard", neap_conn_has_heard},
                                        {NULL, NULL}};
   neap_class(L, NEAP_CONN_CLASS, neap_conn_methods, metamethods);
   lua_getfield(L, -1, "__index");

@@ -37,6 +37,7 @@ typedef struct neap_conn_box {
   bool is_ended : 1;      /* receive has answered "closed" once */
   bool has_reader : 1;    /* receive was asked for at least once */
   bool wants_pong : 1;
+  bool has_heard : 1;   /* the scripting layer, of the end */
   bool is_held : 1;     /* the script has paused it */
   bool is_detached : 1; /* the script's own: no handler's return closes it */
   int slot;             /* LUA_NOREF: not anchored */
@@ -107,6 +108,7 @@ neap_conn_box *neap_conn_check(lua_State *L, int index);
 int neap_publish(lua_State *L);
 int neap_send_ping(lua_State *L);
 int neap_close_as(lua_State *L);
+int neap_conn_has_heard(lua_State *L);
 
 /* What a script gives to close: a code that may be sent (0: none), and what of a
  * reason fits. */

@@ -3,53 +3,61 @@
 #include <string.h>
 
 #include "bind/conn_internal.h"
+#include "bind/errand.h"
 #include "bind/why.h"
 #include "proto/status.h"
-
-enum { ATTEMPTS = 3 };
 
 static neap_conn_box *box_of(neap_conn *conn) {
   neap_peer *peer = conn->peer;
   return peer && peer->kind == NEAP_PEER_CONN ? conn->peer : NULL;
 }
 
+static void call_error(neap_runtime *rt, lua_State *L, void *arg) {
+  const neap_task *task = arg;
+  neap_conn_box *box = task->arg;
+  if (!neap_push_hook(rt, L, NEAP_HOOK_CONN_ERROR))
+    return;
+  neap_conn_push(L, box);
+  neap_task_push_error(L, task);
+  neap_conn_push_handler(L, box->route, NEAP_HANDLER_ERROR);
+  lua_call(L, 4, 0);
+}
+
 /* An error in a handler: the scripting layer logs it, the peer gets 1011. */
-static void on_error(neap_runtime *rt, neap_conn_box *box, int failure) {
-  lua_State *L = rt->L;
-  if (box->route && neap_push_hook(rt, L, NEAP_HOOK_CONN_ERROR)) {
-    neap_conn_push(L, box);
-    lua_pushvalue(L, failure);
-    lua_pushvalue(L, failure + 1);
-    neap_conn_push_handler(L, box->route, NEAP_HANDLER_ERROR);
-    lua_call(L, 4, 0);
-  }
+static void on_error(neap_conn_box *box, neap_task *task) {
+  if (box->route)
+    neap_road(task->rt, call_error, task);
   if (box->conn)
     neap_conn_close(box->conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
                     "handler failed", 14);
 }
 
-void neap_conn_callback_done(neap_task *task, int status, int count) {
+bool neap_conn_callback_done(neap_task *task, int status, int count) {
   neap_conn_box *box = task->arg;
+  (void)count;
   box->is_busy = false;
   if (status != LUA_OK)
-    on_error(task->rt, box, count);
+    on_error(box, task);
   neap_conn_deliver(box);
+  return true;
 }
 
-static void open_done(neap_task *task, int status, int count) {
+static bool open_done(neap_task *task, int status, int count) {
   neap_conn_box *box = task->arg;
   neap_weak_clear(task->rt->L, neap_conn_request_key(box));
-  neap_conn_callback_done(task, status, count);
+  return neap_conn_callback_done(task, status, count);
 }
 
 /* A task handler: its return closes with 1000, its error with 1011. */
-static void task_done(neap_task *task, int status, int count) {
+static bool task_done(neap_task *task, int status, int count) {
   neap_conn_box *box = task->arg;
+  (void)count;
   neap_weak_clear(task->rt->L, neap_conn_request_key(box));
   if (status != LUA_OK)
-    on_error(task->rt, box, count);
+    on_error(box, task);
   else if (box->conn && !box->is_detached)
     neap_conn_close(box->conn, NEAP_CAUSE_CLOSED, NEAP_BY_LOCAL, 1000, NULL, 0);
+  return true;
 }
 
 neap_task *neap_conn_take_task(neap_runtime *rt, neap_conn_box *box,
@@ -129,9 +137,8 @@ static void on_closing(neap_conn *conn) {
 
 struct ending {
   neap_conn_box *box;
-  neap_conn *conn;
-  const neap_why *why;
-  bool is_told; /* a task has begun to, or there is nobody to tell */
+  neap_conn *conn;     /* NULL: this is another attempt, */
+  const neap_why *why; /* and the handle has kept why */
 };
 
 static void let_go(neap_runtime *rt, neap_conn_box *box) {
@@ -141,11 +148,29 @@ static void let_go(neap_runtime *rt, neap_conn_box *box) {
   box->route = NULL;
 }
 
-static void closed_done(neap_task *task, int status, int count) {
+/* From here on the handle is told, or there is nobody to tell. */
+static void part(struct ending *ending) {
+  if (ending->conn == NULL)
+    return;
+  ending->conn->peer = NULL;
+  neap_conn_forget(ending->box);
+}
+
+static void call_closed(neap_runtime *rt, lua_State *L, void *arg);
+
+/* The scope and the waits are what must hear; the handler is the script's. */
+static bool closed_done(neap_task *task, int status, int count) {
   neap_conn_box *box = task->arg;
+  (void)count;
+  if (status == NEAP_TASK_AGAIN)
+    return neap_road(task->rt, call_closed, &(struct ending){.box = box}) !=
+           LUA_ERRMEM;
+  if (status != LUA_OK && !box->has_heard && neap_task_was_short(task))
+    return false;
   if (status != LUA_OK)
-    on_error(task->rt, box, count);
+    on_error(box, task);
   let_go(task->rt, box);
+  return true;
 }
 
 /* What the script alone held is kept from here to the end of its close. */
@@ -167,45 +192,54 @@ static void keep_remote(lua_State *L, const neap_conn *conn) {
   lua_pop(L, 1);
 }
 
-/* The scope and the close handler, in a task: both may wait. */
-static void call_closed(neap_runtime *rt, lua_State *L, void *arg) {
-  struct ending *ending = arg;
+/* Takes the handle and why from the top of the stack. */
+static void start_closed(neap_runtime *rt, lua_State *L,
+                         struct ending *ending) {
   neap_conn_box *box = ending->box;
-  neap_conn_push(L, box);
-  if (!lua_isuserdata(L, -1)) { /* being collected: nobody is left to tell */
-    ending->is_told = true;
-    let_go(rt, box);
-    return;
-  }
-  anchor_until_done(rt, box, L);
-  if (neap_route_has(box->route, NEAP_HANDLER_CLOSE))
-    keep_remote(L, ending->conn);
-  bool has_life = box->kept == NEAP_KEPT_LIFE;
-  if ((!has_life && !neap_route_has(box->route, NEAP_HANDLER_CLOSE)) ||
-      rt->hooks[NEAP_HOOK_CONN_CLOSED] == LUA_NOREF) {
-    neap_conn_keep_why(L, -1, ending->why);
-    ending->is_told = true;
-    let_go(rt, box);
-    return;
-  }
   neap_task *task = neap_conn_take_task(rt, box, closed_done);
   lua_State *co = task->co;
   neap_push_hook(rt, co, NEAP_HOOK_CONN_CLOSED);
-  neap_conn_push(co, box);
-  neap_push_why(co, ending->why);
+  lua_xmove(L, co, 2);
   neap_conn_push_handler(co, box->route, NEAP_HANDLER_CLOSE);
-  ending->is_told = true;
+  part(ending);
   if (box->is_busy) /* perhaps with an open that is ready, and goes first */
     neap_task_start_later(task, 3);
   else
     neap_task_start(task, 3);
 }
 
-/* It is told once, and must be, or its scope would never end: where there is no
- * memory even for that, Lua has collected garbage by the next attempt. */
-static void tell_end(struct ending *ending) {
-  for (int i = 0; i < ATTEMPTS && !ending->is_told; i++)
-    neap_road(ending->conn->loop->peer, call_closed, ending);
+/* The scope and the close handler, in a task: both may wait. */
+static void call_closed(neap_runtime *rt, lua_State *L, void *arg) {
+  struct ending *ending = arg;
+  neap_conn_box *box = ending->box;
+  neap_conn_push(L, box);
+  if (!lua_isuserdata(L, -1)) { /* being collected: nobody is left to tell */
+    part(ending);
+    let_go(rt, box);
+    return;
+  }
+  anchor_until_done(rt, box, L);
+  if (ending->conn) {
+    if (neap_route_has(box->route, NEAP_HANDLER_CLOSE))
+      keep_remote(L, ending->conn);
+    bool has_life = box->kept == NEAP_KEPT_LIFE;
+    neap_conn_keep_why(L, -1, ending->why);
+    if (!has_life || rt->hooks[NEAP_HOOK_CONN_CLOSED] == LUA_NOREF) {
+      part(ending);
+      let_go(rt, box);
+      return;
+    }
+  }
+  neap_conn_push_life(L, -1);
+  lua_getfield(L, -1, "why");
+  lua_remove(L, -2);
+  start_closed(rt, L, ending);
+}
+
+/* core.has_heard(conn): its scope ends; what is left is the script's handler */
+int neap_conn_has_heard(lua_State *L) {
+  neap_conn_check(L, 1)->has_heard = true;
+  return 0;
 }
 
 static void on_head(neap_conn *conn, const neap_http_head *head,
@@ -238,24 +272,32 @@ static void on_insecure(neap_conn *conn, const char *fault) {
 
 static void forget(neap_conn *conn);
 
-static void on_closed(neap_conn *conn, const neap_why *why) {
+/* A handle that is collected meanwhile is no longer the peer. */
+static bool tell_end(neap_conn *conn, neap_conn_box *box, const neap_why *why) {
+  neap_runtime *rt = conn->loop->peer;
+  end_receive(box);
+  neap_road(rt, call_closed, &(struct ending){box, conn, why});
+  if (conn->peer == NULL)
+    return true;
+  neap_errands_retry(rt); /* in a turn to come */
+  return false;
+}
+
+static bool on_closed(neap_conn *conn, const neap_why *why) {
   neap_conn_box *box = box_of(conn);
   neap_peer *peer = conn->peer;
   neap_runtime *rt = conn->loop->peer;
   if (rt->is_closing) {
     forget(conn);
-    return;
+    return true;
   }
+  if (box)
+    return tell_end(conn, box, why);
   if (peer->kind == NEAP_PEER_DIAL)
     neap_dial_failed(conn, why);
-  else if (peer->kind == NEAP_PEER_REQUEST)
+  else
     neap_request_gone(conn);
-  if (box == NULL)
-    return;
-  conn->peer = NULL;
-  end_receive(box);
-  neap_conn_forget(box);
-  tell_end(&(struct ending){box, conn, why, false});
+  return true;
 }
 
 void neap_conn_start_route(neap_conn_box *box, lua_State *L, int request) {

@@ -22,7 +22,7 @@ neap_task *neap_conn_take_task(neap_runtime *rt, neap_conn_box *box,
                                neap_task_done *done);
 
 /* Something of the route has ended: what waited for it goes on. */
-void neap_conn_callback_done(neap_task *task, int status, int count);
+bool neap_conn_callback_done(neap_task *task, int status, int count);
 
 /* The connection has something to read: conn_messages.c. */
 void neap_conn_take_messages(neap_conn_box *box);

@@ -169,11 +169,12 @@ static void put_in_inbox(neap_conn_box *box, const neap_event *event) {
     neap_conn_pause(conn);
 }
 
-static void give(neap_conn_box *box, const neap_event *event) {
+static void give(neap_conn_box *box, lua_State *L, const neap_event *event) {
   neap_task *task = neap_conn_receiver(box);
   if (task) {
-    lua_pushlstring(task->co, (const char *)event->data, event->len);
-    push_kind(task->co, task->rt, event->opcode);
+    lua_pushlstring(L, (const char *)event->data, event->len);
+    push_kind(L, task->rt, event->opcode);
+    lua_xmove(L, task->co, 2);
     neap_task_wake_now(task, 2);
     return;
   }
@@ -187,7 +188,7 @@ static void give_all(neap_runtime *rt, lua_State *L, void *arg) {
   (void)rt;
   neap_conn_push(L, box);
   while (neap_conn_next(box->conn, &event)) {
-    give(box, &event);
+    give(box, L, &event);
     lua_settop(L, 1);
   }
 }

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "bind/conn.h"
+#include "bind/errand.h"
 #include "bind/pipe.h"
 #include "bind/site.h"
 #include "bind/socket.h"
@@ -26,8 +27,9 @@ typedef struct dial_box {
   neap_runtime *rt;
   neap_route *route;
   neap_task *waiter;
-  int status;    /* 1 under way, NEAP_OK, or why it failed */
-  bool is_taken; /* whoever waited has the connection */
+  neap_errand errand; /* the attempt is over */
+  int status;         /* 1 under way, NEAP_OK, or why it failed */
+  bool is_taken;      /* whoever waited has the connection */
   char key[NEAP_KEY_LEN];
   char message[MESSAGE_MAX];
 } dial_box;
@@ -63,12 +65,37 @@ static int write_request(lua_State *L, dial_box *box, neap_buffer *request) {
                                       headers, len);
 }
 
+static int push_result(lua_State *L, dial_box *box) {
+  int count = 1;
+  lua_getiuservalue(L, -1, RESULT);
+  if (box->status < 0) {
+    int answer = lua_gettop(L);
+    count += neap_push_failure(L, box->status, box->message);
+    lua_rotate(L, answer, -1);
+  }
+  box->is_taken = true;
+  return count;
+}
+
+/* The attempt is over: whoever waits is told. */
+static void tell(neap_runtime *rt, lua_State *L, void *arg) {
+  dial_box *box = NEAP_CONTAINER(arg, dial_box, errand);
+  (void)rt;
+  if (box->waiter == NULL)
+    return;
+  neap_weak_get(L, box);
+  int count = push_result(L, box);
+  lua_xmove(L, box->waiter->co, count);
+  neap_task_wake_now(box->waiter, count);
+}
+
 static dial_box *new_dial(lua_State *L, neap_runtime *rt) {
   lua_getfield(L, 1, "route");
   neap_route *route = neap_route_check(L, -1);
   neap_collect_if_grown(rt, L);
   dial_box *box = lua_newuserdatauv(L, sizeof *box, 1);
-  *box = (dial_box){.peer.kind = NEAP_PEER_DIAL, .rt = rt, .status = 1};
+  *box = (dial_box){
+    .peer.kind = NEAP_PEER_DIAL, .errand.body = tell, .rt = rt, .status = 1};
   luaL_setmetatable(L, CLASS);
   box->route = neap_route_retain(route);
   lua_pushvalue(L, -1);
@@ -141,33 +168,6 @@ static int dial_new(lua_State *L) {
   return 1;
 }
 
-static int push_result(lua_State *L, dial_box *box) {
-  lua_getiuservalue(L, -1, RESULT);
-  box->is_taken = true;
-  if (box->status >= 0)
-    return 1;
-  int answer = lua_gettop(L);
-  neap_push_failure(L, box->status, box->message);
-  lua_rotate(L, answer, -1);
-  return 4;
-}
-
-/* The attempt is over: whoever waits is told. */
-static void tell(neap_runtime *rt, lua_State *L, void *arg) {
-  dial_box *box = arg;
-  (void)rt;
-  (void)L;
-  if (box->waiter == NULL)
-    return;
-  neap_task *task = box->waiter;
-  lua_State *co = task->co;
-  neap_weak_get(co, box);
-  int count = push_result(co, box);
-  lua_rotate(co, -count - 1, count);
-  lua_pop(co, 1);
-  neap_task_wake_now(task, count);
-}
-
 static void fail(dial_box *box, int status, const char *message) {
   box->status = status;
   snprintf(box->message, sizeof box->message, "%s", message);
@@ -196,16 +196,17 @@ static void join(neap_runtime *rt, lua_State *L, dial_box *box,
   lua_setiuservalue(L, -2, RESULT);
 }
 
-static void keep_protocol(lua_State *L, const neap_http_head *head,
-                          const char *src, dial_box *box) {
-  int at = neap_http_find(head, src, "sec-websocket-protocol", 22, 0);
+static void keep_protocol(neap_runtime *rt, lua_State *L, void *arg) {
+  const struct answer *answer = arg;
+  int at =
+    neap_http_find(answer->head, answer->src, "sec-websocket-protocol", 22, 0);
+  (void)rt;
   if (at < 0)
     return;
-  neap_http_span value = head->fields[at].value;
-  neap_weak_get(L, box);
-  lua_getiuservalue(L, -1, RESULT);
+  neap_http_span value = answer->head->fields[at].value;
+  neap_weak_get(L, answer->conn->peer);
   neap_conn_push_life(L, -1);
-  lua_pushlstring(L, src + value.at, value.len);
+  lua_pushlstring(L, answer->src + value.at, value.len);
   lua_setfield(L, -2, "protocol");
 }
 
@@ -261,10 +262,12 @@ static void take_answer(neap_runtime *rt, lua_State *L, void *arg) {
     give_up(box);
   } else {
     join(rt, L, box, agreed ? &terms : NULL);
-    if (box->status == NEAP_OK)
-      keep_protocol(L, &head, answer->src, box);
+    if (box->status == NEAP_OK && neap_road(rt, keep_protocol, arg) != LUA_OK) {
+      fail(box, NEAP_ENOMEM, neap_status_text(NEAP_ENOMEM));
+      neap_conn_terminate(answer->conn);
+    }
   }
-  tell(rt, L, box);
+  neap_errand_run(rt, &box->errand);
 }
 
 void neap_dial_answered(neap_conn *conn, const neap_http_head *head,
@@ -286,9 +289,11 @@ void neap_dial_failed(neap_conn *conn, const neap_why *why) {
     fail(box, NEAP_ETIMEOUT, "the server did not answer in time");
   else if (why->cause == NEAP_CAUSE_PROTOCOL)
     fail(box, NEAP_EPROTO, "the answer is not HTTP: no WebSocket server there");
+  else if (why->cause == NEAP_CAUSE_KILLED) /* by neap_dial_answered */
+    fail(box, NEAP_ENOMEM, neap_status_text(NEAP_ENOMEM));
   else
     fail(box, NEAP_ECLOSED, "the server hung up instead of answering");
-  neap_road(box->rt, tell, box);
+  neap_errand_run(box->rt, &box->errand);
 }
 
 /* dial:wait() -> conn | nil, message, code, answer: what the server said */
@@ -316,6 +321,7 @@ static void drop_result(lua_State *L, dial_box *box) {
 /* dial:close(): gives the attempt up; also __close and __gc */
 static int dial_close(lua_State *L) {
   dial_box *box = check_dial(L);
+  neap_errand_forget(&box->errand);
   if (box->rt->loop == NULL)
     return 0;
   give_up(box);

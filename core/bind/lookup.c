@@ -2,7 +2,7 @@
 
 #include <netinet/in.h>
 
-#include "bind/runtime.h"
+#include "bind/errand.h"
 #include "bind/site.h"
 #include "net/lookup.h"
 #include "proto/status.h"
@@ -13,6 +13,7 @@ enum { CALLBACK = 1 };
 
 typedef struct lookup_box {
   neap_lookup *lookup; /* NULL once it is over, or given up */
+  neap_errand errand;  /* it is over */
   neap_runtime *rt;
 } lookup_box;
 
@@ -38,8 +39,16 @@ static int push_failure(lua_State *L, int status) {
                            is_unknown ? "no such host" : gai_strerror(status));
 }
 
+static void give_up(lookup_box *box) {
+  neap_lookup *lookup = box->lookup;
+  box->lookup = NULL;
+  neap_errand_forget(&box->errand);
+  if (lookup)
+    neap_lookup_close(lookup);
+}
+
 static void call(neap_runtime *rt, lua_State *L, void *arg) {
-  lookup_box *box = arg;
+  lookup_box *box = NEAP_CONTAINER(arg, lookup_box, errand);
   (void)rt;
   if (neap_weak_get(L, box) != LUA_TUSERDATA)
     return;
@@ -50,20 +59,11 @@ static void call(neap_runtime *rt, lua_State *L, void *arg) {
   else
     push_addresses(L, box->lookup->found);
   lua_call(L, count, 0);
+  give_up(box);
 }
-
-static void give_up(lookup_box *box) {
-  neap_lookup *lookup = box->lookup;
-  box->lookup = NULL;
-  if (lookup)
-    neap_lookup_close(lookup);
-}
-
 static void on_done(neap_lookup *lookup) {
   lookup_box *box = lookup->peer;
-  neap_road(box->rt, call, box);
-  if (neap_link_is_linked(&lookup->born.link)) /* not given up meanwhile */
-    give_up(box);
+  neap_errand_run(box->rt, &box->errand);
 }
 
 /* core.lookup(name, fn) -> lookup | nil, message, code; fn(array of addresses)
@@ -75,7 +75,7 @@ static int lookup_new(lua_State *L) {
   if (rt->loop == NULL)
     return neap_push_status(L, NEAP_ECLOSED);
   lookup_box *box = lua_newuserdatauv(L, sizeof *box, 1);
-  *box = (lookup_box){.rt = rt};
+  *box = (lookup_box){.errand.body = call, .rt = rt};
   luaL_setmetatable(L, CLASS);
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, CALLBACK);

@@ -11,6 +11,8 @@
 #include "net/worker.h"
 #include "proto/status.h"
 
+enum { LOOK_MS = 100 };
+
 struct neap_signals {
   neap_runtime *rt;
   int open;
@@ -161,12 +163,45 @@ static int set_hook(lua_State *L) {
   return 0;
 }
 
+static void call_look(neap_runtime *rt, lua_State *L, void *arg) {
+  bool *has_more = arg;
+  if (!neap_push_hook(rt, L, NEAP_HOOK_LOOK))
+    return;
+  lua_call(L, 0, 1);
+  *has_more = lua_toboolean(L, -1);
+}
+
+static int start_look(neap_runtime *rt) {
+  return neap_loop_start_timer(rt->loop, &rt->look, LOOK_MS);
+}
+
+static void on_look(neap_timer *timer) {
+  neap_runtime *rt = NEAP_CONTAINER(timer, neap_runtime, look);
+  bool has_more = false;
+  if (neap_road(rt, call_look, &has_more) == LUA_ERRMEM || has_more)
+    start_look(rt);
+}
+
+void neap_look_init(neap_runtime *rt) {
+  rt->look = (neap_timer){.fn = on_look, .has_room = true};
+}
+
+/* core.look_soon(): calls the look hook in a while, and again for as long as it
+ * returns true; takes no memory */
+static int look_soon(lua_State *L) {
+  neap_runtime *rt = neap_runtime_of(L);
+  if (rt->loop && !neap_timer_is_waiting(&rt->look))
+    start_look(rt);
+  return 0;
+}
+
 void neap_bind_loop(lua_State *L) {
   static const luaL_Reg functions[] = {{"run", loop_run},
                                        {"stop", loop_stop},
                                        {"now", loop_now},
                                        {"wall", loop_wall},
                                        {"hook", set_hook},
+                                       {"look_soon", look_soon},
                                        {"watch_signals", watch_signals},
                                        {"is_running", loop_is_running},
                                        {NULL, NULL}};

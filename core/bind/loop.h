@@ -11,6 +11,9 @@
 
 enum { NEAP_SIGNALS = 3 };
 
+/* Once for a runtime: the core may be opened again. */
+void neap_look_init(neap_runtime *rt);
+
 void neap_bind_loop(lua_State *L);
 
 /* The handles of signals, while they are watched; returns how many. */

@@ -32,17 +32,33 @@ void neap_request_let_go(neap_request_box *box) {
     neap_task_wake(box->writer, NEAP_ECLOSED);
 }
 
-static void request_done(neap_task *task, int status, int count) {
+static void call_error(neap_runtime *rt, lua_State *L, void *arg) {
+  const neap_task *task = arg;
+  const neap_request_box *box = task->arg;
+  if (!neap_push_hook(rt, L, NEAP_HOOK_REQUEST_ERROR))
+    return;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, box->slot);
+  neap_task_push_error(L, task);
+  lua_call(L, 3, 0);
+}
+
+static bool request_done(neap_task *task, int status, int count) {
   neap_request_box *box = task->arg;
-  lua_State *L = box->rt->L;
+  (void)count;
   box->is_running = false;
-  if (status != LUA_OK && neap_push_hook(box->rt, L, NEAP_HOOK_REQUEST_ERROR)) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, box->slot);
-    lua_pushvalue(L, count);
-    lua_pushvalue(L, count + 1);
-    lua_call(L, 3, 0);
-  }
+  if (status != LUA_OK)
+    neap_road(box->rt, call_error, task);
   neap_request_conclude(box);
+  neap_request_end(box);
+  return true;
+}
+
+static void call_gone(neap_runtime *rt, lua_State *L, void *arg) {
+  neap_request_box *box = NEAP_CONTAINER(arg, neap_request_box, errand);
+  if (box->is_running && neap_push_hook(rt, L, NEAP_HOOK_REQUEST_GONE)) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, box->slot);
+    lua_call(L, 1, 0);
+  }
   neap_request_end(box);
 }
 
@@ -55,6 +71,7 @@ static neap_request_box *make_request(neap_runtime *rt, lua_State *L,
   memset(box, 0, offsetof(neap_request_box, head));
   box->peer.kind = NEAP_PEER_REQUEST;
   box->slot = LUA_NOREF;
+  box->errand.body = call_gone;
   box->rt = rt;
   box->address = arrival->conn->address;
   box->bytes = (char *)box + size;
@@ -96,6 +113,10 @@ static void take_request(neap_runtime *rt, lua_State *L, void *arg) {
   neap_task_start(task, 1);
 }
 
+static bool is_running(const neap_request_box *box) {
+  return box && box->is_running;
+}
+
 void neap_request_arrived(neap_conn *conn, const neap_http_head *head,
                           const char *src, size_t len) {
   neap_runtime *rt = conn->loop->peer;
@@ -104,18 +125,9 @@ void neap_request_arrived(neap_conn *conn, const neap_http_head *head,
   if (arrival.is_entering)
     neap_conn_close(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
                     "out of memory", 13);
-  if (conn->peer == NULL && conn->state == NEAP_CONN_ANSWER &&
+  if (conn->state == NEAP_CONN_ANSWER && !is_running(conn->peer) &&
       conn->http->writing == NEAP_HTTP_SILENT)
     neap_conn_terminate(conn); /* no memory even for the request */
-}
-
-static void call_gone(neap_runtime *rt, lua_State *L, void *arg) {
-  neap_request_box *box = arg;
-  if (box->is_running && neap_push_hook(rt, L, NEAP_HOOK_REQUEST_GONE)) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, box->slot);
-    lua_call(L, 1, 0);
-  }
-  neap_request_end(box);
 }
 
 void neap_request_gone(neap_conn *conn) {
@@ -123,7 +135,7 @@ void neap_request_gone(neap_conn *conn) {
   if (box == NULL)
     return;
   neap_request_let_go(box);
-  neap_road(box->rt, call_gone, box);
+  neap_errand_run(box->rt, &box->errand);
 }
 
 static void keep_env(lua_State *L, int index) {
@@ -297,6 +309,7 @@ static int request_set_remote(lua_State *L) {
 
 static int request_gc(lua_State *L) {
   neap_request_box *box = neap_request_check(L);
+  neap_errand_forget(&box->errand);
   if (box->rt->loop == NULL)
     return 0;
   if (box->conn) {

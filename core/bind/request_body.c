@@ -35,15 +35,15 @@ int neap_request_read(lua_State *L) {
 static void take_body(neap_runtime *rt, lua_State *L, void *arg) {
   neap_request_box *box = arg;
   (void)rt;
-  (void)L;
-  neap_task *task = box->reader;
-  int count = push_piece(task->co, box);
-  if (count)
-    neap_task_wake_now(task, count);
+  int count = push_piece(L, box);
+  if (count == 0)
+    return;
+  lua_xmove(L, box->reader->co, count);
+  neap_task_wake_now(box->reader, count);
 }
 
 void neap_request_readable(neap_conn *conn) {
   neap_request_box *box = conn->peer;
-  if (box->reader)
-    neap_road(box->rt, take_body, box);
+  if (box->reader && neap_road(box->rt, take_body, box) == LUA_ERRMEM)
+    neap_conn_terminate(conn); /* what came would be missing */
 }

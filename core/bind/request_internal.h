@@ -4,6 +4,7 @@
 #define NEAP_BIND_REQUEST_INTERNAL_H
 
 #include "bind/conn.h"
+#include "bind/errand.h"
 #include "bind/request.h"
 
 #define NEAP_REQUEST_CLASS "neap.request"
@@ -15,9 +16,10 @@ typedef struct neap_request_box {
   int slot; /* a root from its arrival until it is answered and has ended */
   neap_conn *conn; /* NULL once answered, upgraded or gone */
   neap_runtime *rt;
-  neap_task *reader; /* parked until there is more of the body */
-  neap_task *writer; /* or until there is room for more of the answer */
-  size_t limit;      /* of the body, as the reader has it */
+  neap_task *reader;  /* parked until there is more of the body */
+  neap_task *writer;  /* or until there is room for more of the answer */
+  neap_errand errand; /* its connection has gone */
+  size_t limit;       /* of the body, as the reader has it */
   neap_born born;
   neap_address address;
   bool is_running; /* the pipeline has not returned yet */

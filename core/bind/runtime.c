@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "bind/conn.h"
+#include "bind/errand.h"
+#include "bind/loop.h"
 #include "bind/orphan.h"
 #include "bind/pace.h"
 #include "bind/running.h"
@@ -60,8 +62,17 @@ static void report_error(neap_runtime *rt, lua_State *L) {
     lua_pop(L, 1);
 }
 
+/* The text is Lua's own, which a pcall of the scripting layer may have caught
+ * and raised again. */
+bool neap_is_shortage(lua_State *L, int index) {
+  static const char text[] = "not enough memory";
+  return lua_type(L, index) == LUA_TSTRING &&
+         strncmp(lua_tostring(L, index), text, sizeof text - 1) == 0;
+}
+
 int neap_road(neap_runtime *rt, neap_road_fn *body, void *arg) {
   struct journey journey = {rt, body, arg};
+  neap_task *outer = rt->finishing;
   neap_runtime_stir(rt);
   lua_State *L = rt->L;
   neap_runner runner;
@@ -73,8 +84,10 @@ int neap_road(neap_runtime *rt, neap_road_fn *body, void *arg) {
   neap_running_enter(rt, &runner, L);
   int status = lua_pcall(L, 1, 0, -3);
   neap_running_leave(rt, &runner);
+  if (status != LUA_OK && neap_is_shortage(L, -1))
+    status = LUA_ERRMEM;
   if (status != LUA_OK) {
-    neap_tasks_recover(rt);
+    neap_tasks_recover(rt, outer, status);
     report_error(rt, L);
   }
   lua_pop(L, 1);
@@ -278,6 +291,8 @@ static void init_runtime(lua_State *L, neap_runtime *rt) {
   neap_list_init(&rt->ready);
   neap_list_init(&rt->doomed);
   rt->rest.fn = on_rest;
+  neap_errands_init(rt);
+  neap_look_init(rt);
   push_main_thread(L, rt);
 }
 

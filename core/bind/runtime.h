@@ -32,6 +32,7 @@ struct neap_threads;
   X(REQUEST_GONE, "request_gone")   /* (req) */                               \
   X(INSECURE, "insecure")           /* (remote, fault): no TLS */             \
   X(ABANDONED, "abandoned")         /* (id, site, age, is_client) */          \
+  X(LOOK, "look")                   /* () -> whether once more */             \
   X(ERROR, "error")                 /* (message): nobody else's */            \
   X(MAIL, "mail")                   /* (worker, text): from another worker */ \
   X(SIGNAL, "signal")               /* (name) */
@@ -52,14 +53,18 @@ typedef struct neap_runtime {
   struct neap_task *finishing;          /* those whose end is being told */
   struct neap_task *idle;               /* tasks kept for the next callback */
   size_t idle_count;
-  neap_link ready;  /* to resume, in the order of their waking */
-  neap_link doomed; /* to close at the end of the turn */
+  neap_link ready;   /* to resume, in the order of their waking */
+  neap_link doomed;  /* to close at the end of the turn */
+  neap_link late;    /* tasks that memory was too short for, */
+  neap_link errands; /* and other calls into Lua: */
+  neap_timer retry;  /* they have another try then */
   int hooks[NEAP_HOOK_COUNT];
   int text; /* the strings "text" and "binary" */
   int binary;
   int handlers; /* table: listener tag -> on_request, -tag -> its doors */
   uint32_t last_tag;
   size_t handles_at_collection;
+  neap_timer look; /* the scripting layer looks at what it ends */
   neap_timer rest; /* a collection once the loop has rested */
   uint64_t roads;  /* how often Lua was called */
   uint64_t roads_at_rest;
@@ -85,7 +90,9 @@ static inline neap_runtime *neap_runtime_of(lua_State *L) {
 neap_runtime *neap_runtime_open(lua_State *L);
 
 /* Runs body(L, arg) on the main thread, protected; an error that comes out of
- * it goes to the log and ends nothing. Returns LUA_OK, or how it failed. */
+ * it goes to the log and ends nothing. Returns LUA_OK, or how it failed:
+ * LUA_ERRMEM for want of memory, also where the scripting layer passed that on.
+ * May be called on the road. */
 typedef void neap_road_fn(neap_runtime *rt, lua_State *L, void *arg);
 int neap_road(neap_runtime *rt, neap_road_fn *body, void *arg);
 
@@ -94,6 +101,9 @@ static inline void neap_runtime_stir(neap_runtime *rt) {
   rt->roads++;
   atomic_store_explicit(&rt->loop->is_polling, false, memory_order_relaxed);
 }
+
+/* Whether the error at index says that memory is short. */
+bool neap_is_shortage(lua_State *L, int index);
 
 /* Inside the road: pushes a hook, or returns false when there is none. */
 bool neap_push_hook(neap_runtime *rt, lua_State *L, enum neap_hook hook);

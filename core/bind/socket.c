@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "bind/runtime.h"
+#include "bind/errand.h"
 #include "bind/site.h"
 #include "net/socket.h"
 #include "proto/status.h"
@@ -19,6 +19,7 @@ enum { CALLBACK = 1, READ_MAX = 64 * 1024 };
 
 typedef struct socket_box {
   neap_socket *socket; /* NULL once closed, or handed over */
+  neap_errand errand;  /* what was watched for is there */
   neap_runtime *rt;
 } socket_box;
 
@@ -32,7 +33,8 @@ static int push_errno(lua_State *L, int error) {
 
 static void call(neap_runtime *rt, lua_State *L, void *arg) {
   (void)rt;
-  if (neap_weak_get(L, arg) != LUA_TUSERDATA)
+  if (neap_weak_get(L, NEAP_CONTAINER(arg, socket_box, errand)) !=
+      LUA_TUSERDATA)
     return;
   lua_getiuservalue(L, -1, CALLBACK);
   lua_call(L, 0, 0);
@@ -40,7 +42,7 @@ static void call(neap_runtime *rt, lua_State *L, void *arg) {
 
 static void on_ready(neap_socket *socket) {
   socket_box *box = socket->peer;
-  neap_road(box->rt, call, box);
+  neap_errand_run(box->rt, &box->errand);
 }
 
 static int connect_unix(lua_State *L, socket_box *box, const char *path) {
@@ -101,7 +103,7 @@ static int socket_new(lua_State *L) {
   lua_settop(L, 2);
   neap_collect_if_grown(rt, L);
   socket_box *box = lua_newuserdatauv(L, sizeof *box, 1);
-  *box = (socket_box){.rt = rt};
+  *box = (socket_box){.errand.body = call, .rt = rt};
   luaL_setmetatable(L, CLASS);
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, CALLBACK);
@@ -185,7 +187,9 @@ static int socket_write(lua_State *L) {
 /* socket:close(); also __close and __gc */
 static int socket_close(lua_State *L) {
   neap_socket *socket = open_socket(L);
-  check_socket(L, 1)->socket = NULL;
+  socket_box *box = check_socket(L, 1);
+  neap_errand_forget(&box->errand);
+  box->socket = NULL;
   if (socket)
     neap_socket_close(socket);
   return 0;
@@ -197,6 +201,7 @@ int neap_socket_hand_over(lua_State *L, int index) {
     return -1;
   int fd = neap_socket_take(box->socket);
   box->socket = NULL;
+  neap_errand_forget(&box->errand);
   return fd;
 }
 

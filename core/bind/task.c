@@ -1,3 +1,4 @@
+#include "bind/errand.h"
 #include "bind/running.h"
 #include "bind/task_internal.h"
 
@@ -58,6 +59,7 @@ neap_task *neap_task_take(neap_runtime *rt, lua_State *L) {
   }
   task->nargs = 0;
   task->answer = NEAP_OK;
+  task->is_over = task->is_lost = false;
   task->cancel = NEAP_CANCEL_NONE;
   rt->taken = task;
   return task;
@@ -73,14 +75,12 @@ void neap_tasks_trim(neap_runtime *rt) {
   rt->idle_count = 0;
 }
 
-/* A callback that ended without waiting goes back to the pool, its coroutine
- * too; any other is left to the collector. */
-static void retire(neap_task *task, bool ok) {
+void neap_task_retire(neap_task *task, bool may_return) {
   neap_runtime *rt = task->rt;
   task->state = NEAP_TASK_DONE;
   neap_census_close(&rt->loop->census, &task->born);
-  if (ok && !task->is_adopted && !task->is_exposed && task->slot != LUA_NOREF &&
-      rt->idle_count < POOL_MAX) {
+  if (may_return && !task->is_adopted && !task->is_exposed &&
+      task->slot != LUA_NOREF && rt->idle_count < POOL_MAX) {
     task->state = NEAP_TASK_IDLE;
     task->done = NULL;
     task->next_idle = rt->idle;
@@ -94,7 +94,7 @@ static void retire(neap_task *task, bool ok) {
 static void stock(neap_runtime *rt, lua_State *L, void *arg) {
   (void)arg;
   neap_task *task = neap_task_take(rt, L);
-  retire(task, true);
+  neap_task_retire(task, true);
 }
 
 bool neap_tasks_are_stocked(neap_runtime *rt) {
@@ -116,90 +116,9 @@ void neap_task_push_borrower(lua_State *L, neap_task *task) {
     neap_weak_get(L, task->arg);
 }
 
-/* Tells the scripting layer: (task, ok, error, traceback). failure is where
- * the last two stand, or 0. */
-static void call_task_end(neap_task *task, int failure) {
-  neap_runtime *rt = task->rt;
-  lua_State *L = rt->L;
-  if (!neap_push_hook(rt, L, NEAP_HOOK_TASK_END))
-    return;
-  neap_task_push(L, task);
-  lua_pushboolean(L, failure == 0);
-  for (int i = 0; i < 2; i++)
-    if (failure)
-      lua_pushvalue(L, failure + i);
-    else
-      lua_pushnil(L);
-  lua_call(L, 4, 0);
-}
-
-/* Its pending <close> variables run now; what they raise is reported. A
- * coroutine that died by an error answers with that error once more. */
-static void close_now(neap_task *task) {
-  neap_runtime *rt = task->rt;
-  lua_State *L = rt->L;
-  neap_task *outer = rt->current;
-  if (lua_gettop(task->co) > 0 && lua_status(task->co) > LUA_YIELD) {
-    lua_pushvalue(task->co, -1);
-    lua_xmove(task->co, L, 1);
-  } else {
-    lua_pushnil(L);
-  }
-  task->is_closing = true;
-  rt->current = task;
-  int status = neap_running_close(rt, task->co, L);
-  rt->current = outer;
-  task->is_closing = false;
-  if (status != LUA_OK) {
-    lua_xmove(task->co, L, 1);
-    bool is_new = !lua_rawequal(L, -1, -2);
-    if (is_new && neap_push_hook(rt, L, NEAP_HOOK_ERROR)) {
-      lua_pushvalue(L, -2);
-      if (lua_pcall(L, 1, 0, 0) != LUA_OK)
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 1);
-  lua_settop(task->co, 0);
-}
-
-void neap_tasks_recover(neap_runtime *rt) {
-  if (rt->taken)
-    retire(rt->taken, false);
-  rt->taken = NULL;
-  while (rt->finishing) {
-    neap_task *task = rt->finishing;
-    rt->finishing = task->next_idle;
-    retire(task, false);
-  }
-}
-
-/* What the coroutine held is given back before anybody hears of its end. */
-static void finish(neap_task *task, int status, int count) {
-  neap_task_done *done = task->done;
-  neap_runtime *rt = task->rt;
-  int failure = 0;
-  task->state = NEAP_TASK_DONE;
-  task->next_idle = rt->finishing;
-  rt->finishing = task;
-  if (status != LUA_OK) {
-    failure = neap_task_push_failure(rt->L, task);
-    close_now(task);
-  }
-  if (done)
-    done(task, status, failure ? failure : count);
-  if (task->is_adopted || !done)
-    call_task_end(task, failure);
-  lua_settop(task->co, 0);
-  rt->finishing = task->next_idle;
-  retire(task, status == LUA_OK);
-}
-
 /* The first wait of a callback: from here on its owner's scope holds it. */
-static void adopt(neap_task *task) {
-  neap_runtime *rt = task->rt;
-  lua_State *L = rt->L;
+static void adopt(neap_runtime *rt, lua_State *L, void *arg) {
+  neap_task *task = arg;
   task->is_adopted = true;
   if (!neap_link_is_linked(&task->born.link))
     neap_task_be_born(task);
@@ -221,13 +140,15 @@ static void suspend(neap_task *task, int count) {
   lua_pop(task->co, count);
   if (task->state == NEAP_TASK_RUNNING)
     neap_task_make_ready(task);
-  if (task->slot != LUA_NOREF && !task->is_adopted)
-    adopt(task);
+  if (task->slot != LUA_NOREF && !task->is_adopted &&
+      neap_road(task->rt, adopt, task) != LUA_OK)
+    neap_task_lose(task);
 }
 
 static int enter(neap_task *task, int nargs, int *count) {
   neap_runtime *rt = task->rt;
   neap_runner runner;
+  neap_link_remove(&task->link);
   task->state = NEAP_TASK_RUNNING;
   rt->taken = NULL;
   rt->current = task;
@@ -242,7 +163,7 @@ static void leave(neap_task *task, int status, int count) {
   if (status == LUA_YIELD)
     suspend(task, count);
   else
-    finish(task, status, count);
+    neap_task_finish(task, status, count);
 }
 
 static void resume(neap_task *task, int nargs) {
@@ -261,27 +182,11 @@ void neap_task_start(neap_task *task, int count) {
   resume(task, count);
 }
 
-struct outcome {
-  neap_task *task;
-  int status;
-  int count;
-};
-
-static void leave_on_road(neap_runtime *rt, lua_State *L, void *arg) {
-  const struct outcome *outcome = arg;
-  (void)rt;
-  (void)L;
-  leave(outcome->task, outcome->status, outcome->count);
-}
-
 void neap_task_start_off_road(neap_task *task, int count) {
-  struct outcome outcome = {.task = task};
+  int results;
   neap_runtime_stir(task->rt);
-  outcome.status = enter(task, count, &outcome.count);
-  if (outcome.status == LUA_OK && !task->is_adopted)
-    finish(task, LUA_OK, outcome.count);
-  else
-    neap_road(task->rt, leave_on_road, &outcome);
+  int status = enter(task, count, &results);
+  leave(task, status, results);
 }
 
 void neap_task_start_later(neap_task *task, int count) {
@@ -383,30 +288,41 @@ void neap_task_wake_now(neap_task *task, int count) {
   resume(task, count);
 }
 
+/* Values come by way of L: an error on a coroutine that does not run would close
+ * it. */
 static void run_ready(neap_runtime *rt, lua_State *L, void *arg) {
   neap_task *task = arg;
-  (void)rt;
-  (void)L;
   int nargs = task->nargs;
-  if (nargs < 0)
-    nargs = push_answer(task->co, task->answer);
+  (void)rt;
+  if (task->state != NEAP_TASK_READY) { /* late */
+    neap_task_close(task);
+    return;
+  }
+  if (nargs < 0) {
+    nargs = push_answer(L, task->answer);
+    lua_xmove(L, task->co, nargs);
+  }
   task->nargs = 0;
   resume(task, nargs);
 }
 
 static void close_doomed(neap_runtime *rt, lua_State *L, void *arg) {
-  neap_task *task = arg;
-  if (task->state == NEAP_TASK_DONE)
+  (void)rt;
+  (void)L;
+  neap_task_close(arg);
+}
+
+/* What did not even begin, for want of memory, has another try later. */
+static void step(neap_runtime *rt, neap_road_fn *body, neap_link *link) {
+  neap_link mine, *late;
+  neap_list_init(&mine);
+  neap_list_append(&mine, link);
+  neap_road(rt, body, NEAP_CONTAINER(link, neap_task, link));
+  late = neap_list_take(&mine);
+  if (late == NULL)
     return;
-  neap_task_push(L, task); /* its scope may be dropped meanwhile */
-  neap_task_leave_place(task);
-  task->state = NEAP_TASK_DONE;
-  close_now(task);
-  if (task->done)
-    task->done(task, LUA_OK, 0);
-  call_task_end(task, 0);
-  neap_census_close(&rt->loop->census, &task->born);
-  unroot(task);
+  neap_list_append(&rt->late, late);
+  neap_errands_retry(rt);
 }
 
 /* Each step travels alone: what one task raises stops no other. */
@@ -415,9 +331,9 @@ bool neap_tasks_run(neap_runtime *rt) {
   neap_list_init(&now);
   neap_list_splice(&now, &rt->ready);
   while ((link = neap_list_take(&now)) != NULL)
-    neap_road(rt, run_ready, NEAP_CONTAINER(link, neap_task, link));
+    step(rt, run_ready, link);
   neap_list_splice(&now, &rt->doomed);
   while ((link = neap_list_take(&now)) != NULL)
-    neap_road(rt, close_doomed, NEAP_CONTAINER(link, neap_task, link));
+    step(rt, close_doomed, link);
   return !neap_list_is_empty(&rt->ready) || !neap_list_is_empty(&rt->doomed);
 }

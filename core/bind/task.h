@@ -26,12 +26,14 @@ enum neap_cancel {
 
 typedef struct neap_task neap_task;
 
-/* The end of a callback: status LUA_OK with count results on co's stack; or an
- * error, which stands, its traceback behind it, at count on the loop's own. */
-typedef void neap_task_done(neap_task *task, int status, int count);
+/* The end of a callback: status LUA_OK with count results on co's stack, or an
+ * error, with its coroutine closed. Does not raise. False: it could not be told
+ * for want of memory, and is called once more, later, with NEAP_TASK_AGAIN. */
+enum { NEAP_TASK_AGAIN = -1 };
+typedef bool neap_task_done(neap_task *task, int status, int count);
 
 struct neap_task {
-  neap_link link; /* ready or doomed */
+  neap_link link; /* ready, doomed or late */
   neap_born born;
   neap_timer timer; /* of a wait that has an end */
   neap_runtime *rt;
@@ -52,6 +54,8 @@ struct neap_task {
   bool is_adopted;
   bool is_exposed; /* a script may hold it: never pooled again */
   bool is_closing; /* its coroutine is being closed */
+  bool is_lost;    /* it is closed because its scope could not hold it */
+  bool is_over;    /* done has heard of the end */
   uint8_t kind;    /* for done */
 };
 
@@ -63,9 +67,15 @@ const neap_born *neap_task_born(lua_State *L, int index);
 /* A task to push a function and its arguments on, from the pool. Raises. */
 neap_task *neap_task_take(neap_runtime *rt, lua_State *L);
 
-/* An error, for want of memory, came out of the start or the end of a task: it
- * is given up. */
-void neap_tasks_recover(neap_runtime *rt);
+/* An error came out of the start or the end of a task: of those that began to
+ * end after outer did. Where memory was short, the end is told later. */
+void neap_tasks_recover(neap_runtime *rt, neap_task *outer, int status);
+
+/* Whether memory was too short for it to go on. */
+bool neap_task_was_short(const neap_task *task);
+
+/* Pushes the error that ended a task, and its traceback or nil; raises. */
+void neap_task_push_error(lua_State *L, const neap_task *task);
 
 /* Leaves the tasks of the pool to the collector. */
 void neap_tasks_trim(neap_runtime *rt);
@@ -75,8 +85,8 @@ void neap_tasks_trim(neap_runtime *rt);
 bool neap_tasks_are_stocked(neap_runtime *rt);
 
 /* Runs it now (from the loop alone), or in the loop's next turn; count is the
- * number of arguments on co's stack above the function. Off the road: done must
- * not raise while status is LUA_OK, and the arguments hold the handle. */
+ * number of arguments on co's stack above the function. Off the road, the
+ * arguments hold the handle. */
 void neap_task_start(neap_task *task, int count);
 void neap_task_start_off_road(neap_task *task, int count);
 void neap_task_start_later(neap_task *task, int count);

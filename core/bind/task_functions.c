@@ -153,11 +153,14 @@ static int task_state(lua_State *L) {
 static int task_gc(lua_State *L) {
   neap_task *task = check_task(L, 1);
   neap_runtime *rt = task->rt;
-  if (rt->loop == NULL || task->state == NEAP_TASK_IDLE ||
-      task->state == NEAP_TASK_DONE)
+  if (rt->loop == NULL || task->state == NEAP_TASK_IDLE)
     return 0;
-  neap_task_leave_place(task);
   neap_link_remove(&task->link);
+  if (task->state == NEAP_TASK_DONE) {
+    neap_census_close(&rt->loop->census, &task->born);
+    return 0;
+  }
+  neap_task_leave_place(task);
   if (task->slot == LUA_NOREF) {
     lua_settop(L, 1);
     task->slot = luaL_ref(L, LUA_REGISTRYINDEX);

@@ -22,6 +22,18 @@ void neap_task_push_borrower(lua_State *L, neap_task *task);
 
 void neap_task_make_ready(neap_task *task);
 
+/* A callback that ended without waiting goes back to the pool, its coroutine
+ * too; any other is left to the collector. */
+void neap_task_retire(neap_task *task, bool may_return);
+
+/* task_end.c: its coroutine has ended; or is to be closed, unless it has been,
+ * and only its end is not told yet. */
+void neap_task_finish(neap_task *task, int status, int count);
+void neap_task_close(neap_task *task);
+
+/* It waits, and there was no memory for its scope to hold it: it is closed. */
+void neap_task_lose(neap_task *task);
+
 /* Parked, and not about to be closed. */
 bool neap_task_is_waiting(const neap_task *task);
 

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "bind/runtime.h"
+#include "bind/errand.h"
 #include "bind/site.h"
 #include "proto/status.h"
 
@@ -15,6 +15,7 @@ enum { CALLBACK = 1 };
 typedef struct timer_box {
   neap_timer timer;
   neap_born born;
+  neap_errand errand; /* its time has come */
   neap_runtime *rt;
 } timer_box;
 
@@ -24,7 +25,7 @@ static timer_box *check_timer(lua_State *L) {
 
 static void call(neap_runtime *rt, lua_State *L, void *arg) {
   (void)rt;
-  if (neap_weak_get(L, arg) != LUA_TUSERDATA)
+  if (neap_weak_get(L, NEAP_CONTAINER(arg, timer_box, errand)) != LUA_TUSERDATA)
     return;
   lua_getiuservalue(L, -1, CALLBACK);
   lua_insert(L, -2);
@@ -33,7 +34,7 @@ static void call(neap_runtime *rt, lua_State *L, void *arg) {
 
 static void on_timer(neap_timer *timer) {
   timer_box *box = NEAP_CONTAINER(timer, timer_box, timer);
-  neap_road(box->rt, call, box);
+  neap_errand_run(box->rt, &box->errand);
 }
 
 /* core.timer(fn) -> timer; fn(timer) is called on the loop, and must not wait
@@ -44,7 +45,10 @@ static int timer_new(lua_State *L) {
   if (rt->loop == NULL)
     return neap_push_status(L, NEAP_ECLOSED);
   timer_box *box = lua_newuserdatauv(L, sizeof *box, 1);
-  *box = (timer_box){.timer.fn = on_timer, .born.size = sizeof *box, .rt = rt};
+  *box = (timer_box){.timer.fn = on_timer,
+                     .born.size = sizeof *box,
+                     .errand.body = call,
+                     .rt = rt};
   luaL_setmetatable(L, CLASS);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, CALLBACK);
@@ -62,6 +66,7 @@ static int timer_start(lua_State *L) {
   lua_Number seconds = luaL_checknumber(L, 2);
   if (box->rt->loop == NULL || !neap_link_is_linked(&box->born.link))
     return neap_push_status(L, NEAP_ECLOSED);
+  neap_errand_forget(&box->errand);
   uv_update_time(&box->rt->loop->uv); /* the turn may have been a long one */
   double ms = seconds > 0 ? ceil(seconds * 1e3) : 0;
   return neap_push_status(
@@ -72,6 +77,7 @@ static int timer_start(lua_State *L) {
 /* timer:stop(); it can be started again */
 static int timer_stop(lua_State *L) {
   timer_box *box = check_timer(L);
+  neap_errand_forget(&box->errand);
   if (box->rt->loop)
     neap_loop_stop_timer(box->rt->loop, &box->timer);
   return 0;
@@ -80,6 +86,7 @@ static int timer_stop(lua_State *L) {
 /* timer:close(); also __close and __gc */
 static int timer_close(lua_State *L) {
   timer_box *box = check_timer(L);
+  neap_errand_forget(&box->errand);
   if (box->rt->loop == NULL)
     return 0;
   neap_loop_stop_timer(box->rt->loop, &box->timer);

@@ -321,9 +321,10 @@ static void bury(neap_conn *conn) {
     .received = conn->received,
     .dropped = conn->dropped,
   };
-  if (conn->peer)
-    conn->loop->events->closed(conn, &why);
-  free_conn(conn);
+  if (conn->peer == NULL || conn->loop->events->closed(conn, &why))
+    free_conn(conn);
+  else
+    neap_list_append(&conn->loop->dead, &conn->dirty);
 }
 
 void neap_conn_bury_all(neap_loop *loop) {

@@ -99,9 +99,10 @@ typedef struct neap_conn_events {
   void (*writable)(neap_conn *conn);
   /* Closing has begun: no message will come any more. */
   void (*closing)(neap_conn *conn);
-  /* Exactly once, the last call: the descriptor is closed, nothing is linked
-   * and the memory goes when it returns. */
-  void (*closed)(neap_conn *conn, const neap_why *why);
+  /* The last call: the descriptor is closed, nothing is linked and the memory
+   * goes when it returns true. False: it could not be told, and is called once
+   * more in the next turn. */
+  bool (*closed)(neap_conn *conn, const neap_why *why);
 } neap_conn_events;
 
 struct neap_conn {

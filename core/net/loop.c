@@ -142,8 +142,8 @@ int neap_loop_new(neap_loop **out) {
   if (loop == NULL)
     return NEAP_ENOMEM;
   loop->receive = malloc(NEAP_RECEIVE_SIZE);
-  if (loop->receive == NULL)
-    goto free_loop;
+  if (loop->receive == NULL || neap_timers_init(&loop->timers))
+    goto free_receive;
   loop->topics = neap_topics_new(&loop->census, &loop->frames);
   if (loop->topics == NULL)
     goto free_receive;
@@ -181,8 +181,8 @@ close_loop:
 free_topics:
   neap_topics_free(loop->topics);
 free_receive:
+  neap_timers_release(&loop->timers);
   free(loop->receive);
-free_loop:
   free(loop);
   return NEAP_ENOMEM;
 }

@@ -51,13 +51,13 @@ static int resize(neap_timers *timers, uint32_t cap) {
   return NEAP_OK;
 }
 
-static int grow(neap_timers *timers) {
-  return resize(timers, timers->cap ? timers->cap * 2 : CAP_MIN);
+int neap_timers_init(neap_timers *timers) {
+  return resize(timers, CAP_MIN);
 }
 
 void neap_timers_shrink(neap_timers *timers) {
   uint32_t cap = CAP_MIN;
-  while (cap < timers->count)
+  while (cap < timers->count + NEAP_TIMERS_RESERVED)
     cap *= 2;
   if (cap != timers->cap)
     resize(timers, cap); /* it stays as it is without memory */
@@ -70,8 +70,9 @@ void neap_timers_release(neap_timers *timers) {
 
 int neap_timer_start(neap_timers *timers, neap_timer *timer, uint64_t at) {
   neap_timer_stop(timers, timer);
-  if (timers->count == timers->cap) {
-    int err = grow(timers);
+  uint32_t spare = timer->has_room ? 0 : NEAP_TIMERS_RESERVED;
+  if (timers->count + spare >= timers->cap) {
+    int err = resize(timers, timers->cap * 2);
     if (err)
       return err;
   }

@@ -19,6 +19,7 @@ struct neap_timer {
   uint64_t at;       /* loop milliseconds */
   uint32_t place;    /* in the heap, from 1; 0 = not waiting */
   uint32_t turn;     /* among those of its moment */
+  bool has_room;     /* of its own: its start takes no memory */
 };
 
 typedef struct neap_timers {
@@ -28,12 +29,19 @@ typedef struct neap_timers {
   uint32_t turns; /* of the last one that was started */
 } neap_timers;
 
+/* How many timers of a loop may have room of their own: what makes good what
+ * memory was too short for must not need any. */
+enum { NEAP_TIMERS_RESERVED = 4 };
+
+/* NEAP_OK or NEAP_ENOMEM. */
+int neap_timers_init(neap_timers *timers);
 void neap_timers_release(neap_timers *timers);
 
 /* Room for what waits now, and for the first few. */
 void neap_timers_shrink(neap_timers *timers);
 
-/* Starts, or moves, a timer. NEAP_OK or NEAP_ENOMEM. */
+/* Starts, or moves, a timer. NEAP_OK or NEAP_ENOMEM, which one that has room
+ * never gets. */
 int neap_timer_start(neap_timers *timers, neap_timer *timer, uint64_t at);
 void neap_timer_stop(neap_timers *timers, neap_timer *timer);
 

@@ -16,10 +16,14 @@ end
 ---@param on_timer fun(self: table)
 ---@return table entry
 function alarm.start(scope, seconds, on_timer)
-  local self = { kind = "timer", finish = close_timer }
+  local self = { kind = "timer", finish = close_timer, run = false }
   self.timer = core.timer(function() on_timer(self) end)
   entry.link(scope, self)
-  self.timer:start(seconds)
+  local started, message, code = self.timer:start(seconds)
+  if not started and code ~= "closed" then
+    self:close()
+    error(message, 0)
+  end
   return self
 end
 
@@ -35,8 +39,8 @@ end
 function alarm.after(scope, seconds, fn)
   return alarm.start(scope, seconds, function(self)
     if not is_open(self) then return end
+    self.run = self.run or job.run(scope, fn)
     self:close()
-    job.run(scope, fn)
   end)
 end
 

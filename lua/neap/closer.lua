@@ -141,14 +141,51 @@ end
 
 -- ---- steps that wait too long
 
-local LOOK_SECONDS = 0.1
-local at_work, alarm = {}, nil
+-- A scope -> its closer, once that has begun.
+local at_work = {}
 
-local function rest_if_done()
-  if alarm and not next(at_work) then
-    alarm:close()
-    alarm = nil
+-- Those that are ending, the oldest first; each names the next in `ending`, the
+-- last one has true there. So to be here takes no memory.
+local first, last
+
+-- From here on it will be ended, whatever raises meanwhile.
+local function watch(self)
+  self.ending = true
+  if last then last.ending = self else first = self end
+  last = self
+  core.look_soon()
+end
+
+local function next_of(self)
+  return self.ending ~= true and self.ending or nil
+end
+
+local function drop_first()
+  local self = first
+  first = next_of(self)
+  self.ending = false
+  if not first then last = nil end
+end
+
+local function forget_concluded()
+  while first and first.is_concluded do drop_first() end
+end
+
+-- Also those behind one that still ends.
+local function forget_all_concluded()
+  forget_concluded()
+  local before = first
+  local at = before and next_of(before)
+  while at do
+    local following = next_of(at)
+    if at.is_concluded then
+      before.ending, at.ending = following or true, false
+    else
+      before = at
+    end
+    at = following
   end
+  last = before
 end
 
 local function work(self, before)
@@ -156,10 +193,11 @@ local function work(self, before)
   acting[core.current()] = self
   end_all(self)
   at_work[self] = nil
-  rest_if_done()
+  forget_concluded()
 end
 
 local function start(self, before)
+  at_work[self] = at_work[self] or false -- has a place before there is a task
   at_work[self] = job.run_in_house(work, self, before)
 end
 
@@ -171,7 +209,7 @@ end
 -- What never began, or was ended by an error of ours, begins again: there was no
 -- memory for it.
 local function look_at(self, closing)
-  if self.state == "open" or self.is_concluded then
+  if self.is_concluded then
     at_work[self] = nil
   elseif self.state == "closed" then
     conclude(self)
@@ -185,21 +223,16 @@ local function look_at(self, closing)
   end
 end
 
-local function look()
-  alarm:start(LOOK_SECONDS)
-  for self, closing in pairs(at_work) do look_at(self, closing) end
-  rest_if_done()
-end
-
--- From here on it will be ended, whatever raises meanwhile; should that be this,
--- then when the next one ends.
-local function watch(self)
-  at_work[self] = at_work[self] or false
-  if alarm then return end
-  local made = core.timer(look)
-  made:start(LOOK_SECONDS)
-  alarm = made
-end
+core.hook("look", function()
+  local at = first
+  while at do
+    local following = next_of(at)
+    look_at(at, at_work[at])
+    at = following
+  end
+  forget_all_concluded()
+  return first ~= nil
+end)
 
 -- ---- closing
 
@@ -242,13 +275,12 @@ end
 function closer.begin(self, why)
   if self.state ~= "open" then return end
   local can_end_now = is_soon_done(self)
-  if not can_end_now then pcall(watch, self) end
+  watch(self)
   self.state, self.why = "closing", why
   why.age = why.age or core.now() - self.began
-  local ok, err = pcall(can_end_now and end_now or end_soon, self, why.cause)
-  if ok then return end
-  pcall(watch, self)
-  error(err, 0)
+  if not can_end_now then return end_soon(self, why.cause) end
+  end_now(self, why.cause)
+  forget_concluded()
 end
 
 local function is_within(at, self)

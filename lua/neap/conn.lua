@@ -172,7 +172,8 @@ local function wake_waiters(life, why)
 end
 
 -- The transport is gone: the waits go on, the scope ends, and then, beside no
--- other callback, the close handler hears why.
+-- other callback, the close handler hears why. Where memory is too short for the
+-- first two, it is called once more, later.
 core.hook("conn_closed", function(conn, why, handler)
   local life = core.life(conn)
   if life then
@@ -183,6 +184,7 @@ core.hook("conn_closed", function(conn, why, handler)
       if handler then scope.hand_on(life.scope) end
     end
   end
+  core.has_heard(conn)
   if handler then handler(conn, why) end
 end)
 

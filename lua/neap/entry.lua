@@ -16,11 +16,13 @@ end
 --- and stops nothing.
 ---@param fn function
 ---@param ... any its arguments
+---@return string|nil trace of the error
 function entry.attempt(fn, ...)
   local ok, trace = xpcall(fn, traceback, ...)
-  if ok then return end
+  if ok then return nil end
   trace = tostring(trace)
   pcall(log.error, "error in a hook: " .. trace:match "^[^\n]*", { trace = trace })
+  return trace
 end
 
 local link_count = 0

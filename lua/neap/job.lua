@@ -23,12 +23,26 @@ function job.settle(scope, on_error)
   house, report = scope, on_error
 end
 
--- A scope counts the tasks of those below it too.
+-- Before a task is counted.
+local function root(self)
+  local at = self
+  while at.above[1] do at = at.above[1] end
+  if not at.of_conn then rooted[at] = true end
+end
+
+-- A scope counts the tasks of those below it too. Takes no memory.
 local function count(self, change)
   local at = self
   while at do
     at.tasks = at.tasks + change
-    if not at.above[1] and not at.of_conn then rooted[at] = at.tasks > 0 or nil end
+    if at.tasks == 0 then rooted[at] = nil end
+    at = at.above[1]
+  end
+end
+
+local function tell_if_empty(self)
+  local at = self
+  while at do
     if at.tasks == 0 and at.on_empty then at.on_empty() end
     at = at.above[1]
   end
@@ -38,6 +52,7 @@ end
 ---@param self table
 ---@param above table
 function job.settle_below(self, above)
+  root(above)
   rooted[self] = nil
   count(above, self.tasks)
 end
@@ -59,11 +74,30 @@ function job.cancel(self)
   shield.limit(self.task)
 end
 
-local function begin(self)
-  count(self.of, 1)
+-- A job has room for what it gets later, so that what follows the making of a
+-- task takes no memory: a task is either its scope's, or there is none.
+local function new(scope, task, is_callback)
+  return {
+    kind = "task", of = scope, stop = job.stop, task = task, is_callback = is_callback,
+    is_counted = false, is_ending = false, ending_next = false, scope = false, number = 0,
+    prev = false, next = false, since = false,
+  }
+end
+
+local function take_up(self)
   self.is_counted = true
+  count(self.of, 1)
+  entry.link(self.of, self)
   if self.of.cancelled_for then job.cancel(self) end
   return self
+end
+
+local function start(self, fn, ...)
+  root(self.of)
+  local message, code
+  self.task, message, code = core.task(self, fn, ...)
+  if not self.task then return nil, message, code end
+  return take_up(self)
 end
 
 --- Starts a task in a scope, whatever its state.
@@ -71,34 +105,33 @@ end
 ---@param fn function
 ---@return table|nil entry, or nil, message, "closed"
 function job.run(scope, fn, ...)
-  local self = { kind = "task", of = scope, stop = job.stop }
-  local message, code
-  self.task, message, code = core.task(self, fn, ...)
-  if not self.task then return nil, message, code end
-  entry.link(scope, self)
-  return begin(self)
+  local ok, self, message, code = pcall(start, new(scope, false, false), fn, ...)
+  if ok and self then return self end
+  count(scope, 0)
+  if not ok then error(self, 0) end
+  return nil, message, code
 end
 
 --- Gives a callback's task that has begun to wait to a scope.
 ---@param scope table
 ---@param task userdata
 function job.adopt(scope, task)
-  local self = entry.link(scope, {
-    kind = "task", of = scope, task = task, stop = job.stop, is_callback = true,
-    since = core.now(),
-  })
+  local self = new(scope, task, true)
+  self.since = core.now()
+  root(scope)
   core.set_owner(task, self)
-  begin(self)
+  take_up(self)
 end
 
 --- Moves a callback's task to another scope.
 ---@param self table
 ---@param scope table
 function job.move(self, scope)
+  root(scope)
   count(self.of, -1)
   entry.unlink(self)
   self.of, self.since = scope, core.now()
-  begin(entry.link(scope, self))
+  take_up(self)
 end
 
 --- The house's tasks end what scripts own, and are ended by nobody.
@@ -117,7 +150,7 @@ job.loose = loose
 --- Starts a task for a finaliser.
 ---@param fn function
 function job.run_loose(fn, ...)
-  local self = { kind = "task", of = house }
+  local self = new(house, false, false)
   self.task = core.task(self, fn, ...)
   if self.task then loose[self] = true end
 end
@@ -159,15 +192,49 @@ end
 
 -- ---- the end
 
+local SHORTAGE = "not enough memory"
+
+local function tell(self, err, trace)
+  self.is_told = false
+  local message = entry.attempt(report, self.of, err, trace)
+  if message == SHORTAGE then error(message, 0) end
+  self.is_told = true
+end
+
+-- Those whose end is being told, which nobody else may hold any more.
+local ending
+
+local function hold_ending(self)
+  if self.is_ending then return end
+  self.is_ending, self.ending_next, ending = true, ending or false, self
+end
+
+local function drop_ending(self)
+  if ending == self then
+    ending = self.ending_next or nil
+    return
+  end
+  local at = ending
+  while at.ending_next ~= self do at = at.ending_next end
+  at.ending_next = self.ending_next
+end
+
+-- Where memory is too short for it, it is called once more, later: each step can
+-- be taken twice.
 core.hook("task_end", function(task, ok, err, trace)
   local self = core.owner(task)
-  if not self then return end -- there was no memory to adopt it
+  hold_ending(self)
   loose[self] = nil
   entry.unlink(self)
   let_go(self)
   if self.ended then self.ended:wake_all(true) end
-  if not ok and not self.is_callback then entry.attempt(report, self.of, err, trace) end
-  if self.is_counted then count(self.of, -1) end
+  if not (ok or self.is_callback or self.is_told) then tell(self, err, trace) end
+  if self.is_counted then
+    self.is_counted = false
+    count(self.of, -1)
+  end
+  tell_if_empty(self.of)
+  drop_ending(self)
 end)
 
 local function wait_for_end(self, seconds)

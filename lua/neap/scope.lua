@@ -119,7 +119,7 @@ function scope.new(given)
   local above = scopes_above(given)
   local parent = given.parent or above[1] or scope.current()
   local self = setmetatable({
-    state = "open", why = false, label_text = given.label, began = core.now(),
+    state = "open", why = false, ending = false, label_text = given.label, began = core.now(),
     on_error = given.on_error,
     above = above, parent = parent, places = {}, tasks = 0,
     cancel_timeout = given.cancel_timeout or parent and parent.cancel_timeout or CANCEL_SECONDS,

@@ -65,7 +65,10 @@ function shield.limit(task)
         close_alarm(self)
         lift(self)
       end)
-      if self.alarm then self.alarm:start(math.max(0, self.ends_at - core.now())) end
+      if self.alarm and not self.alarm:start(math.max(0, self.ends_at - core.now())) then
+        close_alarm(self)
+        lift(self)
+      end
     end
     at = at.outer
   end

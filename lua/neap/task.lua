@@ -81,9 +81,14 @@ function task.run(fn, ...)
   if not select(2, coroutine.running()) then
     site.fail("neap.run: call it from the main chunk, not from a coroutine")
   end
-  local outcome, results = {}, nil
+  local outcome, results = { failed = false, err = false, trace = false }, nil
   local root = make_root(outcome)
-  root:spawn(function(...) results = table.pack(fn(...)) end, ...)
+  local started, message = pcall(root.spawn, root,
+    function(...) results = table.pack(fn(...)) end, ...)
+  if not started then
+    root:close()
+    error(message, 0)
+  end
   core.run()
   if root.state ~= "closed" then finish(root) end
   if outcome.failed then raise(outcome) end
