@@ -35,7 +35,7 @@ hunt_mutants() { # N
   echo "tried ${#mine[@]} of ${#all[@]} mutants, against the whole suite"
 }
 
-# A quarter of the mutants: the whole suite must notice each, and not without it.
+# A quarter of the mutants, each against the whole suite, which must notice it.
 part_mutants_1() { hunt_mutants 1; }
 
 # The second quarter.
