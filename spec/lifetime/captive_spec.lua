@@ -152,15 +152,18 @@ describe("a wait that is over", function()
   it("makes no cycle later", function()
     life.run(function(world)
       local app, got = world.app, nil
+      local is_over, is_asked
       provide(app, "a", "singleton", { make = function(scope)
         local helper = scope:spawn(function() scope:get "b" end)
         neap.sleep(0.01)
         helper:close()
-        neap.sleep(0.03)
+        is_over = true
+        while not is_asked do neap.sleep(0.001) end
         return "a"
       end })
       provide(app, "b", "singleton", { make = function(scope)
-        neap.sleep(0.02)
+        while not is_over do neap.sleep(0.001) end
+        is_asked = true
         return "b" .. assert(scope:get "a")
       end })
       neap.spawn(function() got = table.pack(app:get "b") end)

@@ -138,13 +138,13 @@ function life.die(script, preload, env)
   local file <close> = assert(io.open(name, "w"))
   file:write(script)
   file:flush()
-  local pipe = assert(io.popen(("%s LD_PRELOAD='%s' LUA_PATH='./lua/?.lua;./lua/?/init.lua;;' "
-    .. "LUA_CPATH='%s/?.so;;' lua5.4 %s 2>&1; echo \"status $?\"")
+  local pipe = assert(io.popen(("exec setpriv --pdeathsig KILL -- env %s LD_PRELOAD='%s' "
+    .. "LUA_PATH='./lua/?.lua;./lua/?/init.lua;;' LUA_CPATH='%s/?.so;;' lua5.4 %s 2>&1")
     :format(env or "", preload, build, name)))
   local output = pipe:read "a"
-  pipe:close()
+  local _, how, number = pipe:close()
   os.remove(name)
-  return tonumber(output:match "status (%d+)%s*$"), output
+  return how == "signal" and 128 + number or number, output
 end
 
 return life
