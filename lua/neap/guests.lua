@@ -31,7 +31,8 @@ end
 ---@param host table scope
 ---@return boolean
 function guests.has_any(host)
-  for _, route in ipairs(host.routes or {}) do
+  if not host.routes then return false end
+  for _, route in ipairs(host.routes) do
     if route:conns() > 0 then return true end
   end
   return false
