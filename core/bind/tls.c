@@ -130,16 +130,18 @@ static void set_text(lua_State *L, const char *name, const char *text) {
 }
 
 void neap_push_tls(lua_State *L, const neap_tls *tls) {
-  const neap_tls_facts *facts = &tls->facts;
   neap_tls_peer peer;
-  neap_tls_describe(facts, &peer);
+  neap_tls_describe(tls, &peer);
   lua_createtable(L, 0, 6);
-  set_text(L, "version", facts->version);
-  set_text(L, "cipher", facts->cipher);
-  set_text(L, "alpn", facts->alpn);
-  set_text(L, "servername", facts->server_name);
+  set_text(L, "version", peer.version);
+  set_text(L, "cipher", peer.cipher);
+  set_text(L, "servername", peer.server_name);
   set_text(L, "subject", peer.subject);
   set_text(L, "fingerprint", peer.fingerprint);
+  if (peer.alpn_len) {
+    lua_pushlstring(L, peer.alpn, peer.alpn_len);
+    lua_setfield(L, -2, "alpn");
+  }
 }
 
 /* core.rotate_tickets(): sessions are sealed with a new key from here on */

@@ -10,8 +10,6 @@
 
 #include "net/loop.h"
 #include "net/tls_fault.h"
-#include "net/tls_internal.h"
-#include "net/tls_peer.h"
 #include "net/transport.h"
 #include "proto/status.h"
 
@@ -21,7 +19,7 @@
  * AT_ONCE: plaintext encrypted before the socket is asked again. HELD_MAX: a
  * peer that makes us answer, and does not read, is given up. */
 enum {
-  RECORD = NEAP_TLS_PLAIN,
+  RECORD = SSL3_RT_MAX_PLAIN_LENGTH,
   LEAD = SSL3_RT_MAX_ENCRYPTED_LENGTH,
   AT_ONCE = 4 * RECORD,
   HELD_MAX = 2 * AT_ONCE,
@@ -93,8 +91,6 @@ int neap_tls_open(neap_transport *transport, neap_loop *loop,
 void neap_tls_close(neap_tls *tls) {
   neap_census_close(&tls->loop->census, &tls->born);
   SSL_free(tls->ssl);
-  neap_tls_records_free(tls->records);
-  neap_tls_facts_release(&tls->facts);
   forget_errors();
   neap_tls_context_release(tls->context);
   neap_buffer_release(&tls->held);
@@ -164,11 +160,6 @@ static void fail(neap_tls *tls) {
   if (tls->is_failed)
     return;
   tls->is_failed = true;
-  if (tls->ssl == NULL) {
-    tls->fault =
-      neap_tls_fault_of_alert(tls->records->alert, tls->records->is_theirs);
-    return;
-  }
   tls->is_plain = ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST;
   tls->fault = neap_tls_fault(tls->ssl);
 }
@@ -191,14 +182,6 @@ static bool is_waiting(int error) {
   return error == EAGAIN || error == EWOULDBLOCK;
 }
 
-static void finish(neap_tls *tls) {
-  if (!tls->context->is_client && !neap_tls_note_facts(tls))
-    fail(tls);
-  else
-    neap_tls_adopt(tls, &wire_of(tls)->out);
-  forget_errors();
-}
-
 int neap_tls_handshake(neap_tls *tls) {
   if (neap_tls_flush(tls))
     return NEAP_ECLOSED;
@@ -209,8 +192,6 @@ int neap_tls_handshake(neap_tls *tls) {
   int done = SSL_do_handshake(tls->ssl);
   if (done != 1 && SSL_get_error(tls->ssl, done) != SSL_ERROR_WANT_READ)
     fail(tls);
-  if (done == 1)
-    finish(tls);
   if (send_out(tls) && !tls->is_failed)
     return NEAP_ECLOSED;
   return tls->is_failed ? NEAP_ETLS : done == 1;
@@ -218,23 +199,10 @@ int neap_tls_handshake(neap_tls *tls) {
 
 /* ---- data */
 
-static size_t open_records(neap_tls *tls, uint8_t *dst) {
-  neap_tls_wire *wire = wire_of(tls);
-  neap_tls_records *records = tls->records;
-  size_t total =
-    neap_tls_records_read(records, dst, wire->in, wire->in_len, &wire->out);
-  tls->is_notified = records->is_notified;
-  if (records->alert)
-    fail(tls);
-  return total;
-}
-
 /* Decrypts all that is there; returns how much plaintext that is. */
 static size_t decrypt(neap_tls *tls, uint8_t *dst) {
   neap_tls_wire *wire = wire_of(tls);
   size_t total = 0, got;
-  if (tls->ssl == NULL)
-    return open_records(tls, dst);
   while (!neap_tls_has_more(tls)) {
     if (SSL_read_ex(tls->ssl, dst + total, NEAP_RECEIVE_SIZE - total, &got)) {
       total += got;
@@ -334,32 +302,6 @@ static ssize_t encrypt_some(neap_tls *tls, struct cursor *cursor) {
   return encrypt(tls, record, filled) ? (ssize_t)total : -1;
 }
 
-static size_t count_left(const struct cursor *cursor) {
-  size_t total = 0;
-  for (int i = 0; i < cursor->count; i++)
-    total += cursor->vectors[i].iov_len;
-  return total - cursor->at;
-}
-
-/* Record by record, each gathered where it will be encrypted. As above. */
-static ssize_t write_records(neap_tls *tls, struct cursor *cursor) {
-  neap_buffer *out = &wire_of(tls)->out;
-  size_t total = 0, left = count_left(cursor), size;
-  for (; total < left && total < AT_ONCE; total += size) {
-    const uint8_t *bytes;
-    size_t filled = 0, n;
-    size = left - total < RECORD ? left - total : RECORD;
-    uint8_t *content = neap_tls_records_room(tls->records, size, out);
-    if (content == NULL)
-      return -1;
-    for (; (n = take(cursor, &bytes, size - filled)) > 0; filled += n)
-      memcpy(content + filled, bytes, n);
-    if (!neap_tls_records_write(tls->records, size, out))
-      return -1;
-  }
-  return (ssize_t)total;
-}
-
 ssize_t neap_tls_write(neap_tls *tls, const struct iovec *vectors, int count) {
   struct cursor cursor = {vectors, count, 0};
   ssize_t n, total = 0;
@@ -367,12 +309,7 @@ ssize_t neap_tls_write(neap_tls *tls, const struct iovec *vectors, int count) {
     return -1;
   while (tls->held.len == 0) {
     forget_errors();
-    if (tls->is_failed)
-      n = -1;
-    else if (tls->ssl == NULL)
-      n = write_records(tls, &cursor);
-    else
-      n = encrypt_some(tls, &cursor);
+    n = tls->is_failed ? -1 : encrypt_some(tls, &cursor);
     if (n < 0)
       fail(tls);
     if (send_out(tls))
@@ -387,17 +324,10 @@ ssize_t neap_tls_write(neap_tls *tls, const struct iovec *vectors, int count) {
   return -1;
 }
 
-static void say_end(neap_tls *tls) {
-  if (tls->ssl == NULL)
-    neap_tls_records_end(tls->records, &wire_of(tls)->out);
-  else if (SSL_is_init_finished(tls->ssl))
-    SSL_shutdown(tls->ssl);
-}
-
 void neap_tls_end(neap_tls *tls, bool then_fin) {
   forget_errors();
-  if (!tls->is_failed && !tls->is_ended)
-    say_end(tls);
+  if (!tls->is_failed && !tls->is_ended && SSL_is_init_finished(tls->ssl))
+    SSL_shutdown(tls->ssl);
   tls->is_ended = true;
   tls->wants_fin = then_fin;
   neap_tls_flush(tls);

@@ -1,12 +1,9 @@
 /* net/tls.h - TLS on one connection: what the transport does with it.
  *
  * Memory to memory: ciphertext comes into the loop's receive buffer and is
- * decrypted there; what is encrypted is gathered and leaves in one send. Each
+ * decrypted there; what OpenSSL writes is gathered and leaves in one send. Each
  * call empties OpenSSL's error queue first, so that no connection meets the
- * errors of another, and none calls back.
- *
- * OpenSSL does the handshake. With TLS 1.3 its SSL object goes then, and the
- * records are done here; a connection of TLS 1.2 keeps it. */
+ * errors of another, and none calls back. */
 
 #ifndef NEAP_NET_TLS_H
 #define NEAP_NET_TLS_H
@@ -18,28 +15,16 @@
 
 #include "net/census.h"
 #include "net/tls_context.h"
-#include "net/tls_records.h"
 #include "proto/buffer.h"
 
 struct neap_transport;
-
-/* What a handshake has come to, of a server's connection. */
-typedef struct neap_tls_facts {
-  const char *version;
-  const char *cipher;
-  const char *alpn; /* NULL: the client offered none */
-  char *server_name;
-  X509 *cert; /* the client's */
-} neap_tls_facts;
 
 typedef struct neap_tls {
   neap_born born;
   struct neap_loop *loop;
   struct neap_transport *transport;
   neap_tls_context *context;
-  SSL *ssl; /* NULL: `records` has taken over */
-  neap_tls_records *records;
-  neap_tls_facts facts;
+  SSL *ssl;
   neap_buffer held; /* ciphertext that the socket has not taken */
   char *fault;      /* what went wrong, in words; NULL: nothing, or no memory */
   bool is_notified; /* the peer's close_notify is there */

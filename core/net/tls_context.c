@@ -70,7 +70,6 @@ static int configure(SSL_CTX *ssl) {
                              SSL_OP_CIPHER_SERVER_PREFERENCE |
                              SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_keylog_callback(ssl, neap_tls_on_secret);
   if (!SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) ||
       !SSL_CTX_set_cipher_list(ssl, ciphers_12) ||
       !SSL_CTX_set_ciphersuites(ssl, ciphers_13))

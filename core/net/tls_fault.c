@@ -99,15 +99,6 @@ static void write_error(unsigned long error, char *dst, size_t size) {
     snprintf(dst, size, "%s", reason ? reason : "unknown failure");
 }
 
-char *neap_tls_fault_of_alert(int alert, bool is_theirs) {
-  char text[TEXT_MAX];
-  if (is_theirs)
-    write_alert(alert, text, sizeof text);
-  else
-    snprintf(text, sizeof text, "%s", SSL_alert_desc_string_long(alert));
-  return strdup(text);
-}
-
 char *neap_tls_fault(SSL *ssl) {
   char text[TEXT_MAX];
   long result = SSL_get_verify_result(ssl);

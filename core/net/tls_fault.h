@@ -4,13 +4,9 @@
 #define NEAP_NET_TLS_FAULT_H
 
 #include <openssl/types.h>
-#include <stdbool.h>
 
 /* Of the call into ssl that has just failed, from the verification's result and
  * the error queue, which it empties. The caller frees it; NULL: no memory. */
 char *neap_tls_fault(SSL *ssl);
-
-/* Of an alert: the peer's, or what it deserved. NULL: no memory. */
-char *neap_tls_fault_of_alert(int alert, bool is_theirs);
 
 #endif

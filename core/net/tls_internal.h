@@ -6,9 +6,6 @@
 #include <openssl/ssl.h>
 
 #include "net/tls_context.h"
-#include "proto/buffer.h"
-
-struct neap_tls;
 
 /* tls_identity.c: each puts what source names into ssl, NEAP_OK or NEAP_ETLS
  * and a line in detail. */
@@ -19,12 +16,5 @@ int neap_tls_use_ca(SSL_CTX *ssl, const char *ca, bool is_client, char *detail,
 
 /* tls_ticket.c: tickets of sessions are sealed with the keys of the process. */
 int neap_tls_use_tickets(SSL_CTX *ssl);
-
-/* tls_adopt.c: OpenSSL tells the secrets of a handshake as it comes to them. */
-void neap_tls_on_secret(const SSL *ssl, const char *line);
-
-/* tls_adopt.c: the handshake is done, and out holds what its last step has
- * written. Frees the SSL object if records can do without; else it stays. */
-void neap_tls_adopt(struct neap_tls *tls, const neap_buffer *out);
 
 #endif

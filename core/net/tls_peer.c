@@ -4,8 +4,6 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static void write_subject(X509 *cert, neap_tls_peer *peer) {
   BIO *bio = BIO_new(BIO_s_mem());
@@ -27,32 +25,21 @@ static void write_fingerprint(X509 *cert, neap_tls_peer *peer) {
     snprintf(peer->fingerprint + 2 * i, 3, "%02x", digest[i]);
 }
 
-/* alpn is one of those that tls_context.c chooses from: there is but one. */
-bool neap_tls_note_facts(neap_tls *tls) {
+void neap_tls_describe(const neap_tls *tls, neap_tls_peer *peer) {
   const unsigned char *alpn;
   unsigned alpn_len;
-  const char *name = SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name);
+  X509 *cert = SSL_get0_peer_certificate(tls->ssl);
   SSL_get0_alpn_selected(tls->ssl, &alpn, &alpn_len);
-  tls->facts = (neap_tls_facts){
+  *peer = (neap_tls_peer){
     .version = SSL_get_version(tls->ssl),
     .cipher = SSL_get_cipher_name(tls->ssl),
-    .alpn = alpn_len ? "http/1.1" : NULL,
-    .server_name = name ? strdup(name) : NULL,
-    .cert = SSL_get1_peer_certificate(tls->ssl),
+    .alpn = (const char *)alpn,
+    .alpn_len = alpn_len,
+    .server_name = SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name),
   };
-  return name == NULL || tls->facts.server_name;
-}
-
-void neap_tls_facts_release(neap_tls_facts *facts) {
-  free(facts->server_name);
-  X509_free(facts->cert);
-}
-
-void neap_tls_describe(const neap_tls_facts *facts, neap_tls_peer *peer) {
-  *peer = (neap_tls_peer){0};
-  if (facts->cert) {
-    write_subject(facts->cert, peer);
-    write_fingerprint(facts->cert, peer);
+  if (cert) {
+    write_subject(cert, peer);
+    write_fingerprint(cert, peer);
   }
   ERR_clear_error();
 }

@@ -7,16 +7,18 @@
 
 enum { NEAP_TLS_SUBJECT_MAX = 1024 };
 
-/* Who has shown a certificate, if anyone has. */
+/* Strings that are borrowed, until the connection ends; NULL: there is none. */
 typedef struct neap_tls_peer {
+  const char *version;
+  const char *cipher;
+  const char *alpn; /* not terminated */
+  size_t alpn_len;
+  const char *server_name;            /* that the client asked for */
   char subject[NEAP_TLS_SUBJECT_MAX]; /* RFC 2253; empty: no certificate */
   char fingerprint[2 * 32 + 1];       /* SHA-256, in hexadecimal digits */
 } neap_tls_peer;
 
-/* Keeps what there is to know of a handshake that is done; false: no memory. */
-bool neap_tls_note_facts(neap_tls *tls);
-void neap_tls_facts_release(neap_tls_facts *facts);
-
-void neap_tls_describe(const neap_tls_facts *facts, neap_tls_peer *peer);
+/* The handshake is done. */
+void neap_tls_describe(const neap_tls *tls, neap_tls_peer *peer);
 
 #endif

@@ -14,8 +14,8 @@
 typedef struct neap_tls_wire {
   BIO *bio; /* NULL until the first use */
   struct bio_method_st *method;
-  struct neap_tls *reader; /* whose `in` is */
-  uint8_t *in;
+  const void *reader; /* whose `in` is */
+  const uint8_t *in;
   size_t in_len;
   neap_buffer out;
 } neap_tls_wire;

@@ -30,7 +30,6 @@ local SCRIPT = [[
     last = nil
     return ("%s %s %s %s <%s>\n"):format(why.cause, why.by, why.code, why.clean, why.reason)
   end)
-  app:get("/long", function() return ("long"):rep(1000) end)
   app:get("/rotate", function() require("neap.core").rotate_tickets() return "rotated" end)
   app:get("/live", function() return tostring(neap.census().classes.tls.live) end)
   return app
@@ -88,20 +87,6 @@ describe("a server with a certificate", function()
       :format(running.port))
     assert.matches("RENEGOTIATING", said, 1, true)
     assert.matches("no renegotiation", said, 1, true)
-  end)
-
-  it("goes on with new keys when the client does, and takes records that are padded", function()
-    local request = "GET /who HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n"
-    local said = client.run(("(echo K; sleep 0.3; echo k; sleep 0.3; printf '%s'; sleep 0.3) | "
-      .. "openssl s_client -tls1_3 -record_padding 512 -msg -connect 127.0.0.1:%d"):format(
-      request, running.port))
-    assert.matches("<<< TLS 1.3, Handshake [^\n]*KeyUpdate", said)
-    assert.matches("version=TLSv1.3", said, 1, true)
-  end)
-
-  it("leaves short records to who asks for them", function()
-    local said = client.get(running.port, "/long", "-tls1_3 -maxfraglen 512")
-    assert.matches(("long"):rep(1000), said, 1, true)
   end)
 
   it("ends what it sends with close_notify", function()
