@@ -24,7 +24,6 @@ static const char *words_for(long result) {
       return "has an unknown issuer: an intermediate certificate is missing, "
              "or its authority is not trusted";
     case X509_V_ERR_INVALID_PURPOSE: return "is for another purpose than this";
-    case X509_V_ERR_CERT_REVOKED: return "is revoked";
     case X509_V_ERR_CERT_SIGNATURE_FAILURE: return "has a false signature";
     case X509_V_ERR_INVALID_CA: return "is signed by one that is no authority";
     default: return NULL;

@@ -95,6 +95,26 @@ describe("a wss client", function()
     end)
   end)
 
+  it("says so when an authority is none, or one that nobody trusts", function()
+    certs:make("layman", {})
+    local cert, key = certs:make("of-layman", { names = "DNS:localhost", by = "layman" })
+    local whole = certs:join("by-layman", cert, certs.dir .. "/layman.pem")
+    local good, good_key = certs:make("well-made", { names = "DNS:localhost" })
+    local rooted = certs:join("with-root", good, certs.ca)
+    local strange = core.self_signed("strange", "DNS:strange", 1)
+    for _, case in ipairs {
+      { whole, key, certs.ca, "no authority" },
+      { rooted, good_key, strange, "leads to an authority that is not trusted" },
+    } do
+      with_server({ { cert = case[1], key = case[2] } }, function(port)
+        local url = ("wss://localhost:%d/"):format(port)
+        local _, message, code = neap.connect(url, { ca = case[3] })
+        assert.equal("tls", code)
+        assert.truthy(message:find(case[4], 1, true), message)
+      end)
+    end
+  end)
+
   it("does not trust by default what the system does not", function()
     local cert, key = certs:make("stranger", { names = "DNS:localhost" })
     with_server({ { cert = cert, key = key } }, function(port)

@@ -35,7 +35,6 @@ local MEMORY = HEAD .. [[
     session:next()
     session:feed(frames:sub(7, 50))
     session:next()
-    session:next()
     session:pause()
     session:feed(frames:sub(51))
     for _ in session.next, session do end

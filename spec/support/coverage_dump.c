@@ -9,7 +9,7 @@ extern void __gcov_dump(void);
 
 static void dump(int signum) {
   (void)signum;
-  alarm(2); /* should the signal have come in the middle of a call to malloc */
+  alarm(5); /* should the signal have come in the middle of a call to malloc */
   __gcov_dump();
   _exit(0);
 }
