@@ -260,7 +260,7 @@ describe("A drain of several workers", function()
     assert.matches("interrupted: the handler did not yield", err, 1, true)
   end)
 
-  it("goes on without a worker that is stuck in C, and does not call that a success", function()
+  it("goes on without a worker that is stuck in C, and calls that no success #signals", function()
     local path = server.temporary ".fifo" -- nobody ever writes to it
     assert(os.execute("mkfifo " .. path))
     local running <close> = server.start(SCRIPT,
