@@ -216,9 +216,12 @@ static void take_messages(neap_conn *conn) {
   conn->is_reading = false;
   if (!neap_conn_is_live(conn))
     return;
-  if (neap_session_fail_code(&conn->session) ||
-      (conn->is_paused && neap_session_pause(&conn->session)))
+  if (neap_session_fail_code(&conn->session)) {
     neap_conn_fail(conn);
+  } else if (conn->is_paused && neap_session_pause(&conn->session)) {
+    neap_conn_abort(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL); /* no memory */
+    return;
+  }
   neap_conn_uncork(conn);
   neap_conn_finish(conn);
 }

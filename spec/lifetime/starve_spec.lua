@@ -86,4 +86,33 @@ describe("a shortage of memory", function()
     end)
     life.check_census()
   end)
+
+  it("is not laid to the peer of a connection that is paused", function()
+    life.quietly(function()
+      neap.run(function()
+        local app, causes = neap.app { deflate = false }, {}
+        app:ws("/", {
+          message = function(conn) conn:pause() end,
+          close = function(_, why) causes[why.cause] = true end,
+        })
+        local world = test.serve(app)
+        for after = 0, 30 do
+          local conn = assert(world:connect "/")
+          neap.sleep(0)
+          core.trim()
+          for _ = 1, 5 do conn:send(("x"):rep(1000)) end
+          core.starve(after, 1)
+          neap.sleep(0)
+          neap.sleep(0)
+          core.starve()
+          conn:terminate()
+          conn:wait_closed(2)
+        end
+        assert.is_nil(causes.protocol)
+        assert.is_true(causes.error)
+        world:close()
+      end)
+    end)
+    life.check_census()
+  end)
 end)
