@@ -165,37 +165,34 @@ static void push_env(lua_State *L, int index) {
 }
 
 /* req.tls, made when it is first asked for. */
-static int push_tls(lua_State *L, int index, const neap_request_box *box) {
+static int push_tls(lua_State *L, int index, const neap_conn *conn) {
   push_env(L, index);
   lua_pushliteral(L, "tls");
   if (lua_rawget(L, -2) == LUA_TTABLE)
     return 1;
-  if (box->conn == NULL || box->conn->transport.tls == NULL)
+  if (conn == NULL || conn->transport.tls == NULL)
     return 0;
-  neap_push_tls(L, box->conn->transport.tls);
+  neap_push_tls(L, conn->transport.tls);
   lua_pushliteral(L, "tls");
   lua_pushvalue(L, -2);
   lua_rawset(L, -5);
   return 1;
 }
 
-void neap_request_keep_tls(lua_State *L, int index,
-                           const neap_request_box *box) {
+void neap_request_keep_tls(lua_State *L, int index, const neap_conn *conn) {
   int top = lua_gettop(L);
-  if (box->conn->transport.tls)
-    push_tls(L, index, box);
+  if (conn->transport.tls)
+    push_tls(L, index, conn);
   lua_settop(L, top);
 }
 
 void neap_request_keep(neap_runtime *rt, lua_State *L,
                        const neap_arrival *arrival) {
-  neap_request_box *box = make_request(rt, L, arrival);
+  make_request(rt, L, arrival);
   int index = lua_gettop(L);
   lua_pushvalue(L, index - 1);
   lua_setiuservalue(L, index, ENV);
-  box->conn = arrival->conn;
-  neap_request_keep_tls(L, index, box);
-  box->conn = NULL;
+  neap_request_keep_tls(L, index, arrival->conn);
 }
 
 static void push_span(lua_State *L, const neap_request_box *box,
@@ -260,7 +257,7 @@ static int push_field(lua_State *L, const neap_request_box *box,
       lua_pushlstring(L, remote,
                       neap_address_write(&box->address, remote, sizeof remote));
       return 1;
-    case NEAP_FIELD_TLS: return push_tls(L, 1, box);
+    case NEAP_FIELD_TLS: return push_tls(L, 1, box->conn);
     default: return 0;
   }
 }

@@ -45,8 +45,7 @@ void neap_request_keep(neap_runtime *rt, lua_State *L,
                        const neap_arrival *arrival);
 
 /* While there is a connection: the handler may ask for its TLS later. */
-void neap_request_keep_tls(lua_State *L, int index,
-                           const neap_request_box *box);
+void neap_request_keep_tls(lua_State *L, int index, const neap_conn *conn);
 
 /* The answer is complete, or there will be none. */
 void neap_request_let_go(neap_request_box *box);

@@ -44,6 +44,21 @@ int neap_request_switch(neap_conn_box *handle, const neap_http_head *head,
   return err;
 }
 
+/* What the handle is to keep, made first: once it has the connection, nothing
+ * may fail before the request has let go of it. */
+static enum neap_conn_kept push_kept(lua_State *L, int data, int protocol) {
+  if (lua_isnoneornil(L, protocol)) {
+    lua_pushvalue(L, data);
+    return NEAP_KEPT_DATA;
+  }
+  lua_createtable(L, 0, 2);
+  lua_pushvalue(L, data);
+  lua_setfield(L, -2, "data");
+  lua_pushvalue(L, protocol);
+  lua_setfield(L, -2, "protocol");
+  return NEAP_KEPT_LIFE;
+}
+
 /* req:upgrade(route, data, protocol | nil, headers) -> conn | nil, message,
  * code */
 int neap_request_upgrade(lua_State *L) {
@@ -61,15 +76,10 @@ int neap_request_upgrade(lua_State *L) {
     return neap_push_failure(L, NEAP_EPROTO, box->head.error);
 
   lua_settop(L, 5);
-  neap_request_keep_tls(L, 1, box);
-  lua_pushvalue(L, 3);
+  neap_request_keep_tls(L, 1, conn);
+  enum neap_conn_kept kept = push_kept(L, 3, 4);
   neap_conn_box *handle = neap_conn_handle(rt, L, conn, route, true);
-  if (upgrade.protocol) {
-    neap_conn_push_life(L, -1);
-    lua_pushvalue(L, 4);
-    lua_setfield(L, -2, "protocol");
-    lua_pop(L, 1);
-  }
+  handle->kept = kept & 3u;
   box->conn = NULL;
   conn->address = box->address; /* a proxy's connection is its client's now */
   int err = neap_request_switch(handle, &box->head, box->bytes, &upgrade);

@@ -2,6 +2,7 @@
 -- no crash, no hang, and when memory is back, nothing is left and the next
 -- connection is served.
 
+local certs_of = require "spec.support.certs"
 local shortage = require "spec.support.shortage"
 
 local SCRIPT = [[
@@ -36,6 +37,21 @@ local SCRIPT = [[
   end
 ]]
 
+local TLS = [[
+  url, served, options = "https://127.0.0.1:0", { cert = %q, key = %q }, { insecure = true }
+  app:ws("/", { open = function() end, message = function(_, data) return data end })
+
+  function scenario(port)
+    local conn, message = neap.connect(("wss://127.0.0.1:%%d/"):format(port), options)
+    if not conn then return message end
+    conn:send "one"
+    conn:receive(0.2)
+    conn:close()
+    local why = conn:wait_closed(2)
+    return not why and "no end" or why.cause ~= "closed" and why.cause
+  end
+]]
+
 if not shortage.is_possible then return end
 
 describe("a failing allocation", function()
@@ -60,4 +76,9 @@ describe("a failing allocation", function()
       shortage.sweep(library, times, SCRIPT:format "false", 5)
     end)
   end
+
+  it("ends no process and leaves nothing over TLS", function()
+    local certs <close> = certs_of.new()
+    shortage.sweep(library, 5, TLS:format(certs:make("good", { names = "IP:127.0.0.1" })), 13)
+  end)
 end)
