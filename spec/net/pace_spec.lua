@@ -36,17 +36,21 @@ describe("a running server", function()
     assert.is_true(tonumber(ask("", "pause")) > 200)
   end)
 
-  it("lets it grow by more, where messages make much of it", function()
+  -- With the sanitizers nothing comes fast enough.
+  local may_hurry = (os.getenv "NEAP_PRELOAD" or "") == "" and it or function() end
+
+  may_hurry("lets it grow by more, where messages make much of it", function()
     local running <close> = server.start(SCRIPT:format "")
     local client <close> = ws.connect(running.port)
+    local large = ws.frame { opcode = ws.TEXT, payload = ("?"):rep(1 << 20) }
     local function ask_pause()
-      client:send(("?"):rep(1 << 20))
+      client:raw(large)
       return tonumber((client:receive()))
     end
     local first = ask_pause()
-    local deadline = os.time() + 10
-    while ask_pause() <= first and os.time() < deadline do end
-    assert.is_true(ask_pause() > first)
+    local deadline, pause = os.time() + 20
+    repeat pause = ask_pause() until pause > first or os.time() > deadline
+    assert.is_true(pause > first)
   end)
 
   it("leaves the pace of a heap that is large to Lua's default", function()
