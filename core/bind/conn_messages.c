@@ -31,7 +31,7 @@ static void close_for_memory(neap_conn *conn) {
 }
 
 /* A string that the handler returned is the reply, in the kind that came. Nobody
- * would hear that there was no memory for it. */
+ * would hear that it was not sent. */
 static void reply(neap_conn_box *box, const neap_task *task, lua_State *co) {
   size_t len;
   if (lua_type(co, -1) != LUA_TSTRING || box->conn == NULL)
@@ -41,6 +41,11 @@ static void reply(neap_conn_box *box, const neap_task *task, lua_State *co) {
     neap_conn_send(box->conn, (enum neap_opcode)task->kind, text, len, 0);
   if (err == NEAP_ENOMEM)
     close_for_memory(box->conn);
+  else if (err == NEAP_EPROTO)
+    luaL_error(co, "the reply is no UTF-8: conn:send(bytes, \"binary\") can "
+                   "send it");
+  else if (err == NEAP_ETOOBIG)
+    luaL_error(co, "the reply is larger than limits.queue");
 }
 
 static void drop_letter(struct reading *reading) {

@@ -21,6 +21,10 @@ end)
 app:ws("/fails-in-a-spawned-task", {message = function(conn)
   conn:spawn(function() error "no crew today" end)
 end})
+app:ws("/replies-no-text", {message = function() return "\255" end})
+app:ws("/replies-too-much", {
+  limits = {queue = 1000}, message = function() return ("x"):rep(1001) end,
+})
 app:ws("/fails-with-a-table", {message = function() error({}) end})
 app:ws("/reports", {
   message = function() error "reported" end,
@@ -89,7 +93,7 @@ describe("a handler", function()
 
   for _, path in ipairs {
     "/fails-on-open", "/fails-on-message", "/fails-as-task", "/fails-with-a-table",
-    "/fails-in-a-spawned-task",
+    "/fails-in-a-spawned-task", "/replies-no-text", "/replies-too-much",
   } do
     it("that fails closes its connection with 1011: " .. path, function()
       local bystander <close> = ws.connect(port, "/echo")
@@ -104,6 +108,14 @@ describe("a handler", function()
     local log = running:log()
     assert.matches("no wind today", log, 1, true)
     assert.matches("traceback", log, 1, true)
+  end)
+
+  it("whose reply cannot be sent is told why", function()
+    code_of "/replies-no-text"
+    code_of "/replies-too-much"
+    local log = running:log()
+    assert.matches("the reply is no UTF-8", log, 1, true)
+    assert.matches("the reply is larger than limits.queue", log, 1, true)
   end)
 
   it("that fails in close is logged, and stops nothing", function()
