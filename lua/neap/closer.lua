@@ -189,10 +189,11 @@ local function forget_all_concluded()
 end
 
 local function work(self, before)
+  local task = core.current()
   if before then job.kill(before) end
-  acting[core.current()] = self
+  acting[task] = self
   end_all(self)
-  at_work[self] = nil
+  acting[task], at_work[self] = nil, nil -- not left to a collector that takes its time
   forget_concluded()
 end
 
