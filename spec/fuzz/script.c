@@ -132,7 +132,7 @@ static void on_writable(neap_conn *conn) {
   s->is_full = false;
 }
 
-static void on_closed(neap_conn *conn, const neap_why *why) {
+static bool on_closed(neap_conn *conn, const neap_why *why) {
   script *s = conn->peer;
   FUZZ_CHECK(s->conn == conn && s->closed == 0);
   FUZZ_CHECK(why->cause != NEAP_CAUSE_NONE || !conn->is_websocket);
@@ -145,6 +145,7 @@ static void on_closed(neap_conn *conn, const neap_why *why) {
   s->closed++;
   s->is_clean = why->clean;
   s->conn = NULL;
+  return true;
 }
 
 const neap_conn_events script_events = {

@@ -10,7 +10,7 @@ part_fuzz() {
     --seed $((long ? 0 : 1)) --jobs "$(nproc)"
 }
 
-mutant_seconds=150 # how long the first lane looks for mutants
+mutant_seconds=90 # how long the first lane looks for mutants
 
 # Breaks neap in one way at a time (spec/mutants): the spec that a mutant names
 # must notice. Each in turn, from another one on with each commit, while the
