@@ -72,7 +72,7 @@ describe("a client over TLS", function()
       local client = make(url, { ca = core.self_signed("other", "DNS:localhost", 1),
         on_retry = function(why) whys[#whys + 1] = why end })
       client:send "secret"
-      life.wait_until(function() return #whys == 3 end, "three attempts")
+      life.wait_until(function() return #whys >= 3 end, "three attempts")
       assert.equal("tls", whys[1].cause)
       assert.matches("certificate", whys[1].message)
       client:close()
