@@ -71,6 +71,9 @@ static inline const void *neap_conn_request_key(const neap_conn_box *box) {
   return &box->route;
 }
 
+/* The peer gets 1011. */
+void neap_conn_close_for_memory(neap_conn *conn);
+
 extern const neap_conn_events neap_conn_events_lua;
 
 /* Pushes a new handle, for a connection that was just upgraded (is_anchored) or

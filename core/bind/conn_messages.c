@@ -25,7 +25,7 @@ static void push_kind(lua_State *L, const neap_runtime *rt,
               opcode == NEAP_OP_TEXT ? rt->text : rt->binary);
 }
 
-static void close_for_memory(neap_conn *conn) {
+void neap_conn_close_for_memory(neap_conn *conn) {
   neap_conn_close(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011, "out of memory",
                   13);
 }
@@ -40,7 +40,7 @@ static void reply(neap_conn_box *box, const neap_task *task, lua_State *co) {
   int err =
     neap_conn_send(box->conn, (enum neap_opcode)task->kind, text, len, 0);
   if (err == NEAP_ENOMEM)
-    close_for_memory(box->conn);
+    neap_conn_close_for_memory(box->conn);
   else if (err == NEAP_EPROTO)
     luaL_error(co, "the reply is no UTF-8: conn:send(bytes, \"binary\") can "
                    "send it");
@@ -114,7 +114,7 @@ static bool run_handler(neap_conn_box *box, bool reads) {
   neap_runtime *rt = box->conn->loop->peer;
   struct reading reading = {.rt = rt, .box = box, .reads = reads};
   if (!neap_tasks_are_stocked(rt)) {
-    close_for_memory(box->conn);
+    neap_conn_close_for_memory(box->conn);
     return false;
   }
   neap_task *task = neap_conn_take_task(rt, box, neap_conn_callback_done);
@@ -164,7 +164,7 @@ static void put_in_inbox(neap_conn_box *box, const neap_event *event) {
   if (!is_wanted && waiting > UNREAD_MAX)
     return;
   if (neap_inbox_put(&box->inbox, &conn->loop->census, event)) {
-    close_for_memory(conn);
+    neap_conn_close_for_memory(conn);
     return;
   }
   box->has_letters = true;
@@ -203,5 +203,5 @@ void neap_conn_take_messages(neap_conn_box *box) {
   if (is_free(box) && run_handler(box, true))
     return;
   if (neap_road(conn->loop->peer, give_all, box) != LUA_OK)
-    close_for_memory(conn);
+    neap_conn_close_for_memory(conn);
 }

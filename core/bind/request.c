@@ -123,8 +123,7 @@ void neap_request_arrived(neap_conn *conn, const neap_http_head *head,
   neap_arrival arrival = {conn, head, src, len, false};
   neap_road(rt, take_request, &arrival);
   if (arrival.is_entering)
-    neap_conn_close(conn, NEAP_CAUSE_ERROR, NEAP_BY_LOCAL, 1011,
-                    "out of memory", 13);
+    neap_conn_close_for_memory(conn);
   if (conn->state == NEAP_CONN_ANSWER && !is_running(conn->peer) &&
       conn->http->writing == NEAP_HTTP_SILENT)
     neap_conn_terminate(conn); /* no memory even for the request */

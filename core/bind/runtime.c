@@ -65,7 +65,7 @@ static void report_error(neap_runtime *rt, lua_State *L) {
 /* The text is Lua's own, which a pcall of the scripting layer may have caught
  * and raised again. */
 bool neap_is_shortage(lua_State *L, int index) {
-  static const char text[] = "not enough memory";
+  static const char text[] = NEAP_SHORTAGE;
   return lua_type(L, index) == LUA_TSTRING &&
          strncmp(lua_tostring(L, index), text, sizeof text - 1) == 0;
 }

@@ -102,6 +102,9 @@ static inline void neap_runtime_stir(neap_runtime *rt) {
   atomic_store_explicit(&rt->loop->is_polling, false, memory_order_relaxed);
 }
 
+/* What Lua says of it. */
+#define NEAP_SHORTAGE "not enough memory"
+
 /* Whether the error at index says that memory is short. */
 bool neap_is_shortage(lua_State *L, int index);
 

@@ -11,7 +11,7 @@ bool neap_task_was_short(const neap_task *task) {
 
 void neap_task_push_error(lua_State *L, const neap_task *task) {
   if (task->is_lost) {
-    lua_pushliteral(L, "not enough memory");
+    lua_pushliteral(L, NEAP_SHORTAGE);
     lua_pushnil(L);
     return;
   }

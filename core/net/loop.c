@@ -137,6 +137,23 @@ static void init_handles(neap_loop *loop) {
   uv_unref((uv_handle_t *)&loop->check);
 }
 
+/* None of these fails. */
+static void init_parts(neap_loop *loop) {
+  neap_census_init(&loop->census);
+  neap_list_init(&loop->dirty);
+  neap_list_init(&loop->dead);
+  neap_descriptor_note(&loop->descriptors, loop->poller.fd);
+  neap_list_init(&loop->pipes);
+  loop->https = neap_blocks_of(sizeof(neap_http), BLOCKS_KEPT);
+  loop->intakes = neap_blocks_of(sizeof(neap_intake), BLOCKS_KEPT);
+  loop->outputs = neap_blocks_of(sizeof(neap_output), OUTPUTS_KEPT);
+  loop->segments.census = &loop->census;
+  loop->segments.frames = &loop->frames;
+  loop->deflate = (neap_deflate_pool){.note = neap_context_count, .arg = loop};
+  loop->clock_at = UINT64_MAX;
+  loop->conn_id_step = 1;
+}
+
 int neap_loop_new(neap_loop **out) {
   neap_loop *loop = calloc(1, sizeof *loop);
   if (loop == NULL)
@@ -155,19 +172,7 @@ int neap_loop_new(neap_loop **out) {
   if (neap_poller_open(&loop->poller, &loop->uv, neap_transport_on_ready))
     goto close_loop;
 
-  neap_census_init(&loop->census);
-  neap_list_init(&loop->dirty);
-  neap_list_init(&loop->dead);
-  neap_descriptor_note(&loop->descriptors, loop->poller.fd);
-  neap_list_init(&loop->pipes);
-  loop->https = neap_blocks_of(sizeof(neap_http), BLOCKS_KEPT);
-  loop->intakes = neap_blocks_of(sizeof(neap_intake), BLOCKS_KEPT);
-  loop->outputs = neap_blocks_of(sizeof(neap_output), OUTPUTS_KEPT);
-  loop->segments.census = &loop->census;
-  loop->segments.frames = &loop->frames;
-  loop->deflate = (neap_deflate_pool){.note = neap_context_count, .arg = loop};
-  loop->clock_at = UINT64_MAX;
-  loop->conn_id_step = 1;
+  init_parts(loop);
   neap_trim_init(loop);
   init_handles(loop);
   signal(SIGPIPE, SIG_IGN); /* libuv does not, and a write may raise it */
