@@ -221,6 +221,13 @@ static size_t decrypt(neap_tls *tls, uint8_t *dst) {
   return total;
 }
 
+/* A ticket, which comes before the first data, makes OpenSSL a buffer to answer
+ * in, and it has that until something is written: a peer that only listens
+ * would keep 16 KiB. 0 where a part of a record is there: then the next time. */
+static void settle(neap_tls *tls) {
+  tls->is_settled = SSL_free_buffers(tls->ssl);
+}
+
 /* What decrypting has told, when there is nothing else. */
 static ssize_t nothing_read(const neap_tls *tls) {
   if (tls->is_notified && !tls->is_failed)
@@ -240,6 +247,8 @@ ssize_t neap_tls_read(neap_tls *tls, uint8_t *dst) {
   forget_errors();
   size_t total = decrypt(tls, dst);
   wire->in_len = 0;
+  if (total && !tls->is_settled)
+    settle(tls);
   if (send_out(tls))
     tls->is_failed = true;
   return total ? (ssize_t)total : nothing_read(tls);
