@@ -10,7 +10,7 @@ enum { CROWD = 512, AFTER_MS = 500 };
 /* MAPPED: smaller blocks come from the heap, for to map and to unmap a large
  * message each time costs more than to echo it. KEPT: what the heap may keep
  * free for the next one, AT_REST: what of it is kept while nothing happens. */
-enum { MAPPED = 8 << 20, KEPT = 64 << 20, AT_REST = 4 << 20 };
+enum { MAPPED = 8 << 20, KEPT = 64 << 20, AT_REST = 1 << 20 };
 
 static uint64_t count_streams(const neap_loop *loop) {
   return neap_census_live(&loop->census, NEAP_CLASS_STREAM);
