@@ -25,7 +25,13 @@ check() {
     failed=$((failed + 1))
     tail -n 60 "$log"
     printf 'FAILED  %s (%d s)\n' "$name" $((SECONDS - start))
+    remember "$name" < <(tail -n 20 "$log")
   fi
+}
+
+# What failed is said again at the end, where a long log is read first.
+remember() { # NAME, and what it said on standard input
+  { printf -- '-- %s\n' "$1" && head -n 40; } >>"$scratch/failures"
 }
 
 # Shows a command's lines as they come, and counts those that begin with "ok" or
@@ -37,6 +43,7 @@ check_each() {
   bad=$(grep -c '^FAILED' "$log")
   [ "$status" = 0 ] || [ "$bad" != 0 ] || { bad=1; echo "FAILED  $*: exit $status"; }
   passed=$((passed + $(grep -c '^ok' "$log"))) failed=$((failed + bad))
+  [ "$bad" = 0 ] || remember "$*" < <(grep -B 20 '^FAILED' "$log")
 }
 
 # Runs specs with busted and adds up its counts. A run that crashes or hangs has
@@ -52,17 +59,20 @@ busted_run() {
     failed=$((failed + 1))
     tail -n 60 "$log"
     printf 'FAILED  %s: exit %d and no result\n' "$name" "$status"
+    remember "$name: exit $status and no result" < <(tail -n 20 "$log")
     return
   fi
   local good bad wrong
   read -r good bad wrong < <(tr -dc '0-9/' <<<"$sums" | tr / ' ')
   passed=$((passed + good)) failed=$((failed + bad + wrong))
   if [ $((bad + wrong)) != 0 ]; then
-    sed -n '/^\(Failure\|Error\) -> /,$p' "$log" | head -n 200
+    sed -n '/^\(Failure\|Error\) -> /,$p' "$log" | head -n 200 | tee "$scratch/said"
+    remember "$name" <"$scratch/said"
   elif [ "$status" != 0 ]; then # all green, and then a leak or a crash at exit
     failed=$((failed + 1))
     tail -n 60 "$log"
     printf 'FAILED  %s: exit %d\n' "$name" "$status"
+    remember "$name: exit $status" < <(tail -n 20 "$log")
   fi
   grep -a '^| ' "$log" # the tables that some specs print
   printf '%s: %s (%d s)\n' "$name" "$sums" $((SECONDS - start))
@@ -146,4 +156,8 @@ show_times() {
   printf '\nThe parts (%d s in all; load %s):\n' "$SECONDS" \
     "$(cut -d' ' -f1-3 /proc/loadavg)"
   cat "$scratch/parts"
+}
+
+show_failures() {
+  cat "$scratch"/failures "$scratch"/*/failures 2>/dev/null
 }
