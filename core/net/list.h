@@ -14,7 +14,7 @@ typedef struct neap_link {
 } neap_link;
 
 #define NEAP_CONTAINER(link, type, member) \
-  ((type *)(void *)((char *)(link)-offsetof(type, member)))
+  ((type *)(void *)(((char *)(link)) - offsetof(type, member)))
 
 static inline void neap_list_init(neap_link *list) {
   list->prev = list->next = list;

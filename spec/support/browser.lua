@@ -46,11 +46,6 @@ local function read_port(pipe)
   error "chromedriver did not start"
 end
 
---- Whether both programs are here.
-function browser.is_available()
-  return (os.execute "command -v chromedriver chromium >/dev/null 2>&1") == true
-end
-
 function browser.start()
   local self = setmetatable({}, browser_mt)
   self.pipe = assert(io.popen(COMMAND, "r"))
