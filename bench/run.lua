@@ -80,7 +80,7 @@ local function parse(args)
 end
 
 local function list_servers(options)
-  if options.workers then return { servers.neap(1), servers.neap(options.workers) } end
+  if options.workers then return servers.workers(options.workers, #options.floors > 0) end
   local list = { servers.neap() }
   for _, more in ipairs { options.floors, options.peers } do
     table.move(more, 1, #more, #list + 1, list)
@@ -159,7 +159,9 @@ local function run_mode(mode, list, options)
       if chosen then run_once(mode, chosen, options, runs[i]) end
     end
   end
-  for i in ipairs(list) do row[i + 1] = report.cell(mode, runs[i], runs[1], options.by) end
+  for i, server in ipairs(list) do
+    row[i + 1] = report.cell(mode, runs[i], runs[server.base or 1], options.by)
+  end
   return row
 end
 

@@ -82,13 +82,25 @@ function M.neap(workers)
   return self
 end
 
+local function floor(name, port, extra)
+  local command = M.BUILD .. name .. " " .. port .. (extra or "")
+  return { name = name, kinds = {
+    plain = { name = name, port = port, raw = true, command = command } } }
+end
+
 function M.floors()
-  local list = {}
-  for i, name in ipairs { "floor_epoll", "floor_uv" } do
-    local port = FIRST_PORT + i
-    list[i] = { name = name, kinds = {
-      plain = { name = name, port = port, raw = true, command = M.BUILD .. name .. " " .. port } } }
+  return { floor("floor_epoll", FIRST_PORT + 1), floor("floor_uv", FIRST_PORT + 2) }
+end
+
+-- One worker and several, of neap and of the floor: what the machine itself takes
+-- for the second one. base: the column that a column is compared with.
+function M.workers(count, floors)
+  local list = { M.neap(1), M.neap(count) }
+  if floors then
+    list[3] = floor("floor_epoll", FIRST_PORT + 1, " 1")
+    list[4] = floor("floor_epoll, processes: " .. count, FIRST_PORT + 2, " " .. count)
   end
+  for i, server in ipairs(list) do server.base = i - (i - 1) % 2 end
   return list
 end
 
