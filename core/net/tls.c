@@ -76,6 +76,7 @@ int neap_tls_open(neap_transport *transport, neap_loop *loop,
   tls->transport = transport;
   tls->born.size = sizeof *tls;
   tls->context = neap_tls_context_retain(context);
+  tls->is_settled = !context->is_client;
   neap_census_open(&loop->census, &tls->born, NEAP_CLASS_TLS,
                    neap_loop_now(loop));
   forget_errors();
@@ -222,7 +223,7 @@ static size_t decrypt(neap_tls *tls, uint8_t *dst) {
 }
 
 /* A ticket, which comes before the first data, makes OpenSSL a buffer to answer
- * in, and it has that until something is written: a peer that only listens
+ * in, and it has that until something is written: a client that only listens
  * would keep 16 KiB. 0 where a part of a record is there: then the next time. */
 static void settle(neap_tls *tls) {
   tls->is_settled = SSL_free_buffers(tls->ssl);

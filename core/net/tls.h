@@ -31,7 +31,7 @@ typedef struct neap_tls {
   bool is_failed;   /* nothing can be read or written any more */
   bool is_plain;    /* the peer spoke HTTP instead */
   bool is_ended;    /* our close_notify is written, or not wanted */
-  bool is_settled;  /* nothing of the handshake is left in OpenSSL's buffers */
+  bool is_settled;  /* no buffer is left of the server's ticket */
   bool wants_fin;   /* once all that is held has left */
 } neap_tls;
 
