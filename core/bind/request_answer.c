@@ -6,11 +6,10 @@
 #include "bind/request_internal.h"
 #include "proto/status.h"
 
-/* (req, status, reason | nil, headers, ...) as the scripting layer gives it. */
+/* (req, status, headers, ...) as the scripting layer gives it. */
 static neap_http_answer read_answer(lua_State *L, const neap_request_box *box) {
-  neap_http_answer answer = {.status = (int)luaL_checkinteger(L, 2),
-                             .reason = luaL_optstring(L, 3, NULL)};
-  answer.headers = luaL_optlstring(L, 4, "", &answer.headers_len);
+  neap_http_answer answer = {.status = (int)luaL_checkinteger(L, 2)};
+  answer.headers = luaL_optlstring(L, 3, "", &answer.headers_len);
   neap_http_span method = box->head.method;
   answer.omits_body =
     method.len == 4 && memcmp(box->bytes + method.at, "HEAD", 4) == 0;
@@ -21,12 +20,12 @@ static bool is_answered(const neap_conn *conn) {
   return conn == NULL || conn->http->writing != NEAP_HTTP_SILENT;
 }
 
-/* req:answer(status, reason | nil, headers, body) -> true | nil, message, code */
+/* req:answer(status, headers, body) -> true | nil, message, code */
 int neap_request_answer(lua_State *L) {
   neap_request_box *box = neap_request_check(L);
   neap_conn *conn = box->conn;
   neap_http_answer answer = read_answer(L, box);
-  answer.body = luaL_optlstring(L, 5, "", &answer.body_len);
+  answer.body = luaL_optlstring(L, 4, "", &answer.body_len);
   if (is_answered(conn))
     return neap_push_status(L, NEAP_ECLOSED);
   neap_request_let_go(box);
@@ -39,7 +38,6 @@ int neap_request_answer(lua_State *L) {
 int neap_request_refuse(lua_State *L) {
   lua_settop(L, 1);
   lua_pushinteger(L, 503);
-  lua_pushnil(L);
   lua_pushliteral(L, "Retry-After: 1\r\nContent-Type: text/plain\r\n");
   lua_pushliteral(L, "the server is going away\n");
   neap_request_answer(L);
@@ -64,15 +62,15 @@ void neap_request_conclude(neap_request_box *box) {
                                                .body_len = sizeof body - 1});
 }
 
-/* core.begin_answer(req, status, reason | nil, headers, is_watched) -> true
- * | nil, message, code */
+/* core.begin_answer(req, status, headers, is_watched) -> true | nil, message,
+ * code */
 static int begin_answer(lua_State *L) {
   neap_request_box *box = neap_request_check(L);
   neap_http_answer answer = read_answer(L, box);
   if (is_answered(box->conn))
     return neap_push_status(L, NEAP_ECLOSED);
   return neap_push_status(
-    L, neap_conn_begin_answer(box->conn, &answer, lua_toboolean(L, 5)));
+    L, neap_conn_begin_answer(box->conn, &answer, lua_toboolean(L, 4)));
 }
 
 /* core.write_answer(req, bytes) -> true | nil, message, code; waits for room */
@@ -135,15 +133,15 @@ static int cut_answer(lua_State *L) {
   return 0;
 }
 
-/* core.answer_file(req, status, reason | nil, headers, file, from, length)
- * -> true | nil, message, code; the file is closed then */
+/* core.answer_file(req, status, headers, file, from, length) -> true | nil,
+ * message, code; the file is closed then */
 static int answer_file(lua_State *L) {
   neap_request_box *box = neap_request_check(L);
   neap_conn *conn = box->conn;
   neap_http_answer answer = read_answer(L, box);
-  neap_file_box *file = neap_file_check(L, 5);
-  lua_Integer from = luaL_checkinteger(L, 6);
-  answer.body_len = (size_t)luaL_checkinteger(L, 7);
+  neap_file_box *file = neap_file_check(L, 4);
+  lua_Integer from = luaL_checkinteger(L, 5);
+  answer.body_len = (size_t)luaL_checkinteger(L, 6);
   if (is_answered(conn) || file->fd < 0)
     return neap_push_status(L, NEAP_ECLOSED);
   neap_request_let_go(box);
@@ -151,6 +149,12 @@ static int answer_file(lua_State *L) {
     neap_conn_answer_file(conn, &answer, neap_file_take(file), (uint64_t)from);
   neap_request_end(box);
   return neap_push_status(L, err);
+}
+
+/* core.reason(status): the standard phrase */
+static int reason(lua_State *L) {
+  lua_pushstring(L, neap_http_reason((int)luaL_checkinteger(L, 1)));
+  return 1;
 }
 
 void neap_request_writable(neap_conn *conn) {
@@ -165,4 +169,5 @@ const luaL_Reg neap_request_answers[] = {{"begin_answer", begin_answer},
                                          {"end_answer", end_answer},
                                          {"cut_answer", cut_answer},
                                          {"answer_file", answer_file},
+                                         {"reason", reason},
                                          {NULL, NULL}};

@@ -19,6 +19,7 @@
   X(308, "Permanent Redirect")              \
   X(400, "Bad Request")                     \
   X(401, "Unauthorized")                    \
+  X(402, "Payment Required")                \
   X(403, "Forbidden")                       \
   X(404, "Not Found")                       \
   X(405, "Method Not Allowed")              \
@@ -35,9 +36,12 @@
   X(417, "Expectation Failed")              \
   X(421, "Misdirected Request")             \
   X(422, "Unprocessable Content")           \
+  X(425, "Too Early")                       \
   X(426, "Upgrade Required")                \
+  X(428, "Precondition Required")           \
   X(429, "Too Many Requests")               \
   X(431, "Request Header Fields Too Large") \
+  X(451, "Unavailable For Legal Reasons")   \
   X(500, "Internal Server Error")           \
   X(501, "Not Implemented")                 \
   X(502, "Bad Gateway")                     \
@@ -79,12 +83,10 @@ static void write_length(char *dst, size_t size,
 int neap_http_write_head(neap_buffer *out, const neap_http_answer *answer,
                          const char *date) {
   char head[512], length[64];
-  const char *reason =
-    answer->reason ? answer->reason : neap_http_reason(answer->status);
   write_length(length, sizeof length, answer);
-  int n =
-    snprintf(head, sizeof head, "HTTP/1.1 %d %.200s\r\nDate: %s\r\n%s%s",
-             answer->status, reason, date, connection_line(answer), length);
+  int n = snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s%s",
+                   answer->status, neap_http_reason(answer->status), date,
+                   connection_line(answer), length);
   int err = neap_buffer_append(out, head, (size_t)n);
   if (!err)
     err = neap_buffer_append(out, answer->headers, answer->headers_len);

@@ -1,6 +1,6 @@
 /* proto/answer.h - an HTTP/1.1 answer, written, and the chunks of its body.
  *
- * The caller has checked that reason and headers hold no stray line ends. */
+ * The caller has checked that headers hold no stray line ends. */
 
 #ifndef NEAP_PROTO_ANSWER_H
 #define NEAP_PROTO_ANSWER_H
@@ -19,7 +19,6 @@ enum neap_http_length {
 
 typedef struct neap_http_answer {
   int status;
-  const char *reason;  /* NULL: the standard phrase */
   const char *headers; /* complete lines, each ended by CRLF */
   size_t headers_len;
   const char *body;

@@ -45,10 +45,10 @@ end
 local function on_request(app, hosts)
   return function(req)
     if hosts and not origin.answers(hosts, req:header "host") then
-      return req:answer(421, nil, TEXT, "this server does not answer that host name\n")
+      return req:answer(421, TEXT, "this server does not answer that host name\n")
     end
     local status, headers, body = answer(app, req)
-    return req:answer(status, nil, headers, body)
+    return req:answer(status, headers, body)
   end
 end
 

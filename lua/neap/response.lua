@@ -4,6 +4,7 @@
 -- run to its end, so middleware can look at it and add to it on the way out.
 -- Other kinds of answers have these too, and deliver themselves.
 
+local core = require "neap.core"
 local site = require "neap.site"
 local suggest = require "neap.suggest"
 
@@ -28,38 +29,12 @@ function answer_mt.__index(answer, key)
   return headers
 end
 
-local REASON = {
-  [200] = "OK", [201] = "Created", [202] = "Accepted", [204] = "No Content",
-  [206] = "Partial Content", [301] = "Moved Permanently", [302] = "Found",
-  [303] = "See Other", [304] = "Not Modified", [307] = "Temporary Redirect",
-  [308] = "Permanent Redirect", [400] = "Bad Request", [401] = "Unauthorized",
-  [402] = "Payment Required", [403] = "Forbidden", [404] = "Not Found",
-  [405] = "Method Not Allowed", [406] = "Not Acceptable", [408] = "Request Timeout",
-  [409] = "Conflict", [410] = "Gone", [411] = "Length Required",
-  [412] = "Precondition Failed", [413] = "Content Too Large", [414] = "URI Too Long",
-  [415] = "Unsupported Media Type", [416] = "Range Not Satisfiable",
-  [417] = "Expectation Failed", [421] = "Misdirected Request",
-  [422] = "Unprocessable Content", [425] = "Too Early", [426] = "Upgrade Required",
-  [428] = "Precondition Required", [429] = "Too Many Requests",
-  [431] = "Request Header Fields Too Large", [451] = "Unavailable For Legal Reasons",
-  [500] = "Internal Server Error", [501] = "Not Implemented", [502] = "Bad Gateway",
-  [503] = "Service Unavailable", [504] = "Gateway Timeout",
-  [505] = "HTTP Version Not Supported",
-}
-
 -- These say how the connection is used, which neap alone knows.
 local RESERVED = {
   ["content-length"] = true, ["transfer-encoding"] = true, connection = true,
   date = true, ["sec-websocket-accept"] = true, ["sec-websocket-protocol"] = true,
   ["sec-websocket-extensions"] = true,
 }
-
---- Returns the standard phrase for a status.
----@param status integer
----@return string
-function response.reason(status)
-  return REASON[status] or "Status"
-end
 
 -- Returns what is wrong with one header, or nil.
 local function find_fault(name, value)
@@ -170,7 +145,7 @@ end
 ---@return table answer
 function response.refuse(status, message, headers)
   check_status(status, 400, 599)
-  return (response.text(status, (message or response.reason(status)) .. "\n", headers))
+  return (response.text(status, (message or core.reason(status)) .. "\n", headers))
 end
 
 --- The answer that lets a WebSocket in; the pipeline carries it out at its end.
@@ -234,7 +209,7 @@ end
 function response.send(req, answer, more)
   local status, block, deliver = answer.status, block_of(answer, more), answer.deliver
   if deliver then return deliver(answer, req, block) end
-  return req:answer(status, response.reason(status), block, answer.body)
+  return req:answer(status, block, answer.body)
 end
 
 return response

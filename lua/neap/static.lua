@@ -82,7 +82,7 @@ local function open_compressed(directory, path, req)
 end
 
 local function deliver(answer, req, block)
-  return core.answer_file(req, answer.status, response.reason(answer.status), block, answer.file,
+  return core.answer_file(req, answer.status, block, answer.file,
     answer.from, answer.length)
 end
 

@@ -68,7 +68,7 @@ describe("a file", function()
         assert.equal(1, live())
         kept:close()
         kept:close()
-        code = code_of(core.answer_file(req, 200, nil, "", kept, 0, 5))
+        code = code_of(core.answer_file(req, 200, "", kept, 0, 5))
         return "x"
       end)
       world:ask "/"

@@ -10,7 +10,7 @@ end
 local function listen(on_request)
   return assert(core.listen {
     host = "127.0.0.1", port = 0, settings = core.settings { header = 8192, handshake = 5 },
-    on_request = on_request or function(req) req:answer(204, nil, "", "") end,
+    on_request = on_request or function(req) req:answer(204, "", "") end,
   })
 end
 

@@ -35,7 +35,7 @@ describe("the pipeline", function()
     it("sends a string as plain text", function()
       app:get("/hi/:name", function(req) return "hello " .. req.params.name end)
       assert.same({
-        status = 200, reason = "OK", body = "hello anna",
+        status = 200, body = "hello anna",
         headers = "Content-Type: text/plain; charset=utf-8\r\n",
       }, (ask { target = "/hi/anna?x=1" }))
     end)

@@ -3,7 +3,7 @@
 --
 --   local core = fake_core.install()      neap.* modules load anew on top of it
 --   local req = core.request{method = "GET", target = "/", headers = {host = "x"}}
---   req.sent       {status, reason, headers, body} once answered
+--   req.sent       {status, headers, body} once answered
 --   req.upgraded   {route, data, protocol, headers} once let in
 --   fake_core.remove()                    puts back what was loaded before
 
@@ -42,10 +42,10 @@ local function make_request_class(core)
     return true
   end
 
-  function own:answer(status, reason, headers, body)
+  function own:answer(status, headers, body)
     assert(math.type(status) == "integer" and type(body) == "string")
     if self.sent then return nil, "answered already", "closed" end
-    rawset(self, "sent", { status = status, reason = reason, headers = headers, body = body })
+    rawset(self, "sent", { status = status, headers = headers, body = body })
     return true
   end
 
@@ -64,6 +64,16 @@ local function make_request_class(core)
     end,
     __newindex = function(req, key, value) core.env(req)[key] = value end,
   }
+end
+
+-- The only table of them is in C.
+local function load_reasons()
+  local source <close> = assert(io.open "core/proto/answer.c")
+  local phrases = {}
+  for status, phrase in source:read("a"):gmatch 'X%((%d+), "([^"]+)"%)' do
+    phrases[tonumber(status)] = phrase
+  end
+  return function(status) return assert(phrases[status]) end
 end
 
 local function make_core()
@@ -88,6 +98,7 @@ local function make_core()
 
   function core.settings(given) return given end
   function core.route(given) return given end
+  core.reason = load_reasons()
   function core.now() return 0 end
   function core.wall() return 0.25 end
   function core.conns() return function() end end
