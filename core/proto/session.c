@@ -364,8 +364,6 @@ static void release(uint8_t **bytes) {
 /* Everything fed has been read: an idle session keeps no memory. */
 static int settle(neap_session *s) {
   neap_intake *in = s->intake;
-  if (in == NULL)
-    return failures[s->failure].status;
   bool in_control =
     s->reading == READ_PAYLOAD && neap_frame_is_control(&in->frame);
 
@@ -395,7 +393,7 @@ size_t neap_session_room(neap_session *s, uint8_t **at) {
 
 int neap_session_next(neap_session *s, neap_event *event, neap_buffer *out) {
   neap_intake *in = s->intake;
-  while (in && in->input_len > 0) {
+  while (in->input_len > 0) {
     int got = s->reading == READ_PAYLOAD ? read_payload(s, event, out)
                                          : read_frame(s, event, out);
     if (got != 0)
