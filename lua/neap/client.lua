@@ -5,6 +5,7 @@
 -- connects, the connection while that is up, a timer in between. So one that
 -- the script drops, with no scope to hold it, is ordinary garbage.
 
+local again = require "neap.again"
 local comeback = require "neap.comeback"
 local client_options = require "neap.client_options"
 local connect = require "neap.connect"
@@ -48,16 +49,28 @@ end
 
 -- ---- the end
 
+-- Those that are not. Whatever is under way may be interrupted when memory runs
+-- out, so they are looked at meanwhile: see look_at.
+local alive = setmetatable({}, { __mode = "k" })
+
+-- Of several ends the first is told. Where one is interrupted for want of memory
+-- it is gone through again, so each step can be taken twice.
 local function finish(self, why)
-  if self.state == "closed" then return end
-  self.phase = "closed"
-  why.unsent = self.delivery:take_all()
-  self.why = why
+  if self.is_finished then return end
+  core.look_soon()
+  why = self.why or why
+  self.phase, self.why = "closed", why
+  why.unsent = why.unsent or self.delivery:take_all()
   if self.entry then entry.unlink(self.entry) end
   self.token:close()
-  if not call(self, "on_end", why) then warn_of_loss(self, #why.unsent, "that were never sent") end
+  if not self.is_end_told then
+    self.is_end_told = call(self, "on_end", why)
+      or warn_of_loss(self, #why.unsent, "that were never sent") or true
+  end
   self.places.up:wake_all(nil, CLOSED, "closed")
   self.places.down:wake_all(why)
+  self.is_finished = true
+  alive[self] = nil
 end
 
 local begin -- further down: the states form a ring
@@ -66,10 +79,11 @@ local begin -- further down: the states form a ring
 local function retry(self, hint, why)
   if self.is_ending or not hint or not self.comeback then return finish(self, why) end
   local seconds = self.comeback:next(hint)
-  self.phase = "backoff"
+  self.phase, why.seconds = "backoff", seconds
+  if self.timer then self.timer:close() end
   self.timer = core.timer(function() begin(self) end)
-  self.timer:start(seconds)
-  why.seconds = seconds
+  assert(self.timer:start(seconds))
+  self.is_away = true
   if call(self, "on_retry", why) then return end
   log.info(("a client is down (%s), and comes back in %.1f s"):format(why.message or why.cause,
     seconds), { client = self.shown })
@@ -82,14 +96,17 @@ end
 local up = {}
 client.up = up
 
-local function went_down(self, conn, why)
+-- As with the end, each step can be taken twice.
+local function went_down(self, why)
   self.conn, self.ready = nil, nil
   if self.comeback then self.comeback:was_up(core.now() - self.up_since) end
-  self.delivery:went_down(conn, why)
-  if not call(self, "on_down", why) then
-    warn_of_loss(self, #why.unconfirmed, "that may not have arrived")
+  if not why.unconfirmed then self.delivery:went_down(why) end
+  if not self.is_down_told then
+    self.is_down_told = call(self, "on_down", why)
+      or warn_of_loss(self, #why.unconfirmed, "that may not have arrived") or true
   end
   retry(self, comeback.judge_close(why), why)
+  self.lost = false
 end
 
 local function read_all(conn, handler)
@@ -106,21 +123,33 @@ local function run_on_up(self, conn)
     log.error("error in on_up: " .. tostring(err):match "^[^\n]*", { trace = err })
     return core.close_as(conn, "error", 1011, "on_up failed")
   end
-  self.ready = conn
   self.delivery:went_up(conn)
-  self.places.up:wake_all(conn)
   if self.given.on_message then conn:spawn(read_all, conn, self.given.on_message) end
+  self.places.up:wake_all(conn)
+  self.ready, self.rising = conn, nil
 end
 
-local function come_up(self, conn)
+local function rise(self, conn)
   local box = setmetatable({ self }, { __mode = "v" })
-  self.conn, self.phase, self.up_since = conn, "open", core.now()
+  self.is_down_told, self.up_since = false, core.now()
   up[conn] = true
   conn:defer(function(why)
     up[conn] = nil
-    if box[1] then went_down(box[1], conn, why) end
+    local own = box[1]
+    if not own or own.conn ~= conn then return end
+    own.lost = why -- takes no memory: from here on it will go down
+    core.look_soon()
+    went_down(own, why)
   end)
-  conn:spawn(run_on_up, self, conn)
+  self.conn, self.phase = conn, "open"
+  self.rising = conn:spawn(run_on_up, self, conn)
+end
+
+local function come_up(self, conn)
+  local ok, err = pcall(rise, self, conn)
+  if ok then return end
+  conn:terminate()
+  error(err, 0)
 end
 
 -- ---- connecting
@@ -179,10 +208,40 @@ local function try(work)
 end
 
 function begin(self)
-  self.timer = nil
+  core.look_soon()
+  self.timer, self.is_away, self.lost = nil, false, false
   self.phase = "resolving"
   self.task = job.run_in_house(try, task_of(self))
 end
+
+-- ---- when memory runs out
+
+local function is_under_way(task)
+  return task and task.scope and true or false
+end
+
+-- Takes up what was interrupted; returns whether to look again.
+local function look_at(self)
+  if self.is_finished then return false end
+  if self.phase == "closed" or self.is_ending and not self.conn then
+    finish(self, { cause = "closed" })
+  elseif self.lost then
+    went_down(self, self.lost)
+  elseif self.conn then
+    if self.ready then return false end
+    if not is_under_way(self.rising) then self.conn:terminate() end
+  elseif not is_under_way(self.task) then
+    if self.is_away then return false end
+    begin(self)
+  end
+  return true
+end
+
+again.watch(function()
+  local more = false
+  for self in pairs(alive) do more = look_at(self) or more end
+  return more
+end)
 
 -- ---- making
 
@@ -205,6 +264,7 @@ function client.new(given)
   self.phase, self.began = "resolving", core.now()
   self.places = { up = wait.place(), down = wait.place() }
   self.token = core.token "client"
+  self.lost, self.is_away, self.is_ending = false, false, false
   setmetatable(self, mt)
   local owner = self.owner
   if owner and owner.state ~= "open" then
@@ -215,7 +275,14 @@ function client.new(given)
     self.entry = entry.link(owner,
       { kind = "client", client = self, finish = end_with_scope, waits = true })
   end
-  begin(self)
+  local ok, err = pcall(begin, self)
+  if not ok then
+    self.phase = "closed"
+    if self.entry then entry.unlink(self.entry) end
+    self.token:close()
+    error(err, 0)
+  end
+  alive[self] = true
   return self
 end
 
@@ -329,7 +396,7 @@ end
 
 -- What connects is stopped; a timer is closed; a connection ends in its own time.
 local function stop(self)
-  self.is_ending = true
+  core.look_soon()
   if self.task then job.run_in_house(job.stop, self.task) end
   if self.timer then self.timer:close() end
   if not self.conn then finish(self, { cause = "closed" }) end
@@ -342,16 +409,18 @@ end
 function methods:close(code, reason)
   if self.is_ending or self.state == "closed" then return end
   local conn = self.conn
-  stop(self)
+  self.is_ending = true
+  pcall(stop, self)
   if not conn then return end
-  if self.ready then self.delivery:flush(conn) end
+  if self.ready then pcall(self.delivery.flush, self.delivery, conn) end
   conn:close(code or 1000, reason)
 end
 
 --- Ends it now, without a closing handshake.
 function methods:terminate()
   local conn = self.conn
-  if self.state ~= "closed" then stop(self) end
+  self.is_ending = true
+  if self.state ~= "closed" then pcall(stop, self) end
   if conn then conn:terminate() end
 end
 
@@ -366,6 +435,7 @@ end
 
 -- Dropped by the script: its connection, if there is one, is told.
 function mt:__gc()
+  alive[self] = nil
   if self.phase == "closed" then return end
   leaks.client(self.shown, self.token:site(), core.now() - self.began)
   self.token:close()

@@ -4,6 +4,7 @@
 -- it goes on whatever becomes of the one who asked for it. A step that waits
 -- too long is given up, and another closer goes on with the rest.
 
+local again = require "neap.again"
 local core = require "neap.core"
 local entry = require "neap.entry"
 local guests = require "neap.guests"
@@ -224,7 +225,7 @@ local function look_at(self, closing)
   end
 end
 
-core.hook("look", function()
+again.watch(function()
   local at = first
   while at do
     local following = next_of(at)

@@ -173,7 +173,7 @@ end
 --- The connection has ended: `why` gets what may not have arrived, how many
 --- wait, and how many are to be sent again.
 ---@param why table
-function methods:went_down(_, why)
+function methods:went_down(why)
   self.conn, self.confirming, self.pumping = nil, nil, nil
   if why.clean and why.by == "local" then self.box:confirm(self.box:mark()) end
   why.resent = self.resend and self.box:put_back() or 0
