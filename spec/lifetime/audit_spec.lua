@@ -96,12 +96,12 @@ describe("the audit", function()
   end)
 
   it("finds a descriptor that was closed behind neap's back", function()
-    local said = ask "meddle.close(fd) say() conn:terminate() conn:wait_closed(1)"
+    local said = ask "meddle.close(fd) say() conn:terminate() conn:wait_closed(10)"
     assert.truthy(said[1]:find "descriptor %d+ of conn #%d+ was closed by somebody else", said[1])
   end)
 
   it("finds one whose number another file has taken", function()
-    local said = ask "meddle.replace(fd) say() conn:terminate() conn:wait_closed(1)"
+    local said = ask "meddle.replace(fd) say() conn:terminate() conn:wait_closed(10)"
     assert.truthy(said[1]:find "descriptor %d+ of conn #%d+ was closed by somebody else", said[1])
   end)
 
@@ -110,7 +110,7 @@ describe("the audit", function()
       say()
       meddle.keep(fd)
       conn:terminate()
-      conn:wait_closed(1)
+      conn:wait_closed(10)
       say()
       meddle.close(fd)
       say()

@@ -206,7 +206,7 @@ describe("a factory", function()
       end })
       local conn = world:connect "/"
       conn:send "now"
-      conn:wait_closed(2)
+      conn:wait_closed(10)
       life.wait_until(function() return #list == 4 end)
       assert.is_true(same)
     end)

@@ -122,9 +122,8 @@ describe("the life of a channel", function()
           turns = turns + 1
         end
       end)
-      neap.sleep(0.05)
+      life.wait_until(function() return turns > 1 end)
       scope:close()
-      assert.is_true(turns > 1)
     end)
   end)
 

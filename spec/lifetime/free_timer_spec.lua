@@ -40,8 +40,10 @@ describe("a free-standing timer", function()
       local began, times = neap.now(), {}
       local timer <close> = neap.timer(function() times[#times + 1] = neap.now() - began end)
       timer:start(0, 0.04)
-      life.wait_until(function() return #times == 3 end)
-      assert.is_true(times[1] < times[2] and times[3] >= 0.08)
+      life.wait_until(function() return #times >= 3 end)
+      -- The loop counts whole milliseconds; a late first comes with the second.
+      local third = times[3]
+      assert.is_true(times[1] <= times[2] and third >= 0.078, third)
     end)
   end)
 

@@ -121,7 +121,7 @@ describe("the end of an app", function()
       life.wait_until(function() return #list == 2 end)
       app.scope:close()
       assert.same({ "+config", "+db", "-db", "hook", "close cancelled", "-config" }, list)
-      assert.equal(1001, conn:wait_closed(1).code)
+      assert.equal(1001, conn:wait_closed(10).code)
     end)
     life.check_census()
   end)
@@ -211,7 +211,9 @@ describe("the end of an app", function()
       local is_asking, code = false, nil
       serve { ["/"] = { accept = function(req)
         is_asking = true
-        req:shield(1, function() neap.sleep(0.05) end)
+        req:shield(10, function()
+          repeat neap.sleep(0.01) until app.scope:cancelled()
+        end)
         return true
       end, open = function() error "opened" end } }
       neap.spawn(function() code = select(3, world:connect "/") end)

@@ -46,7 +46,7 @@ describe("the end of values", function()
     life.run(function(world)
       local list
       list = provide(world.app, "slow", "singleton", { make = function()
-        neap.sleep(0.03)
+        repeat neap.sleep(0.01) until list[1]
         list[#list + 1] = "+slow"
         return {}
       end })
@@ -150,9 +150,11 @@ describe("the end of values", function()
   it("once begun gives none of them out", function()
     life.run(function(world)
       provide(world.app, "it", "scoped", { make = function(scope) return { scope = scope } end })
-      local own, is_closed = world.app:child(), false
+      local own, is_closed, is_asked = world.app:child(), false, false
       own:get "it".scope:spawn(function()
-        own:shield(1, function() neap.sleep(0.05) end)
+        own:shield(10, function()
+          repeat neap.sleep(0.01) until is_asked
+        end)
       end)
       neap.sleep(0)
       neap.spawn(function()
@@ -162,6 +164,7 @@ describe("the end of values", function()
       neap.sleep(0.01)
       assert.is_false(is_closed)
       assert.equal("closed", code_of(own:get "it"))
+      is_asked = true
       life.wait_until(function() return is_closed end)
     end)
   end)
@@ -176,7 +179,7 @@ describe("the end of values", function()
         end })
         local conn = world:connect "/"
         conn:send "now"
-        assert.equal("error", conn:wait_closed(2) and "error")
+        assert.equal("error", conn:wait_closed(10) and "error")
         life.wait_until(function() return #list == 2 end)
         assert.same({ "+it", "-it" }, list)
       end)

@@ -27,9 +27,9 @@ function ASKERS.connection(world, inside)
   local conn = world:connect "/conn"
   conn:send "now"
   world.inside = inside
-  assert.equal("done", conn:receive(2))
+  assert.equal("done", conn:receive(10))
   conn:close()
-  conn:wait_closed(2)
+  conn:wait_closed(10)
 end
 
 function ASKERS.request(world, inside)
@@ -233,7 +233,7 @@ describe("the making of a value", function()
     life.run(function(world)
       local asked, got, code = world.app:child(), nil, nil
       provide(world.app, "it", "singleton", { make = function()
-        neap.sleep(0.03)
+        repeat neap.sleep(0.01) until code
         return "it"
       end })
       asked:spawn(function() code = code_of(world.app:get "it") end)
@@ -361,11 +361,13 @@ describe("the making of a value", function()
 
   it("that ends too late is disposed of at once", function()
     life.run(function(world)
+      local own, got = world.app:child(), nil
       local list = provide(world.app, "it", "scoped", { make = function(scope)
-        scope:shield(5, function() neap.sleep(0.05) end)
+        scope:shield(10, function()
+          repeat neap.sleep(0.01) until own:cancelled()
+        end)
         return "it"
       end })
-      local own, got = world.app:child(), nil
       own:spawn(function() got = table.pack(own:get "it") end)
       neap.sleep(0.01)
       own:close()

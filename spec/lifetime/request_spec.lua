@@ -63,7 +63,7 @@ describe("a request", function()
       assert.equal("open", conn_open)
       life.wait_until(none_live)
       client:close()
-      client:wait_closed(2)
+      client:wait_closed(10)
     end)
   end)
 

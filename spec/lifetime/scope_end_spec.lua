@@ -152,9 +152,8 @@ describe("a linked scope", function()
     life.run(function()
       local above = { neap.scope(), neap.scope() }
       local linked = neap.scope { timeout = 0.01, within = above }
-      neap.sleep(0.05)
+      life.wait_until(function() return linked:cancelled() and not above[1].last end)
       assert.equal("timeout", linked:cancelled())
-      assert.is_nil(above[1].last)
       assert.is_nil(above[2].last)
       above[1]:close()
       above[2]:close()

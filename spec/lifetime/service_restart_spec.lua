@@ -81,8 +81,11 @@ describe("a task of a service that dies", function()
       run(function()
         local list = {}
         local app, add = noting(list)
-        add("slow", { stop = function() neap.sleep(0.1) end })
-        add("feed", { restart = { min = 0.05, max = 0.05, jitter = "none" },
+        add("slow", { stop = function()
+          test.clock:advance(3)
+          neap.sleep(0.02)
+        end })
+        add("feed", { restart = { min = 2, max = 2, jitter = "none" },
           start = function(scope) scope:spawn(function() error("died", 0) end) end })
         local world = test.serve(app)
         life.wait_until(function() return live() == 1 end)

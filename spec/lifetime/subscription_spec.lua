@@ -23,7 +23,7 @@ local function subscribed(world, ...)
   local client = world:connect "/"
   for _, topic in ipairs { ... } do
     client:send(topic)
-    assert.equal(topic, client:receive(2))
+    assert.equal(topic, client:receive(10))
   end
   return client
 end
@@ -36,12 +36,12 @@ describe("a subscription", function()
       local two = subscribed(world, "a")
       assert.same({ 3, 2 }, { live() })
       one:send "-a"
-      one:receive(2)
+      one:receive(10)
       one:send "-a"
-      one:receive(2)
+      one:receive(10)
       assert.same({ 2, 2 }, { live() })
       two:send "-a"
-      two:receive(2)
+      two:receive(10)
       assert.same({ 1, 1 }, { live() })
       one:close()
       two:close()
@@ -75,7 +75,7 @@ describe("a subscription", function()
       local client = world:connect "/"
       life.wait_until(function() return live() == 1 end)
       client:send "x"
-      client:wait_closed(2)
+      client:wait_closed(10)
       life.wait_until(function() return live() == 0 end)
     end)
   end)
@@ -88,7 +88,7 @@ describe("a subscription", function()
       end })
       local client = world:connect "/"
       life.wait_until(function() life.collect(); return live() == 0 end)
-      client:wait_closed(2)
+      client:wait_closed(10)
     end)
   end)
 
@@ -153,7 +153,7 @@ describe("neap.publish to oneself", function()
       end })
       local client = world:connect "/"
       client:send "x"
-      client:wait_closed(2)
+      client:wait_closed(10)
       life.wait_until(function() return live() == 0 end)
       neap.sleep(0)
     end)
