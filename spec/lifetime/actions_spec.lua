@@ -52,7 +52,7 @@ local CALLBACKS = {
     route.open = function(conn) conn:after(0.01, function() act(conn) end) end
   end,
   task = function(route, act)
-    route.open = function(conn) conn:spawn(function() conn:receive(10); act(conn) end) end
+    route.open = function(conn) conn:spawn(function() conn:receive(1); act(conn) end) end
   end,
   ["defer hook"] = function(route, act)
     route.open = function(conn) conn:defer(function() act(conn) end) end
