@@ -128,7 +128,9 @@ local function end_one(self, last)
 end
 
 -- The connections of an app go first, then a connection's callbacks, then the
--- rest in reverse order; what is added meanwhile is last, and so goes next.
+-- rest in reverse order; what is added meanwhile is last, and so goes next. A
+-- closer whose step was given up leaves the next to the one that ends it: both
+-- may be woken in one turn.
 local function end_all(self)
   if self.routes then
     guests.end_all(self, self.why.cause == "drain" and "drain" or "cancelled")
@@ -136,7 +138,10 @@ local function end_all(self)
   for _, owned in ipairs(entry.list(self)) do
     if owned.is_callback then job.finish(owned) end
   end
-  while self.last do end_one(self, self.last) end
+  while self.last do
+    end_one(self, self.last)
+    if self.relieved and self.relieved == core.current() then return end
+  end
   conclude(self)
 end
 
@@ -192,9 +197,12 @@ end
 local function work(self, before)
   local task = core.current()
   if before then job.kill(before) end
+  self.relieved = nil
   acting[task] = self
   end_all(self)
-  acting[task], at_work[self] = nil, nil -- not left to a collector that takes its time
+  acting[task] = nil -- not left to a collector that takes its time
+  if not self.is_concluded then return end
+  at_work[self] = nil
   forget_concluded()
 end
 
@@ -218,7 +226,7 @@ local function look_at(self, closing)
   elseif not closing or not closing.scope then
     start(self)
   elseif is_stuck(self, closing.task) then
-    self.step_at = nil
+    self.step_at, self.relieved = nil, closing.task
     log.warn("a hook waited longer than timeouts.cancel, and was given up",
       { label = self.label_text })
     start(self, closing)

@@ -125,6 +125,29 @@ describe("closing a scope", function()
     assert.truthy(text:find("given up", 1, true))
   end)
 
+  it("takes no hook along with one before it that was given up as it ended", function()
+    local list, note = diary()
+    logged(function()
+      life.run(function()
+        local scope = neap.scope { cancel_timeout = 0.05 }
+        scope:defer(note "first")
+        scope:defer(function()
+          scope:shield(10, function() neap.sleep(0.1) end)
+          list[#list + 1] = "shielded"
+        end)
+        scope:defer(function() neap.sleep(0.03); list[#list + 1] = "late" end)
+        neap.spawn(function()
+          neap.sleep(0.01)
+          local until_then = neap.now() + 0.2
+          while neap.now() < until_then do end -- as a machine does that stands still
+        end)
+        neap.sleep(0)
+        scope:close()
+      end)
+    end)
+    assert.same({ "late", "shielded", "first" }, list)
+  end)
+
   it("does not wait for ever when two scopes own each other", function()
     life.run(function()
       local list, note = diary()
