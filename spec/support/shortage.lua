@@ -106,7 +106,8 @@ local AFTER = [[
 function shortage.library()
   local path = server.temporary ".so"
   local include = io.popen("pkg-config --cflags lua5.4"):read "l"
-  local build = "cc -shared -fPIC -O1 -Wl,-z,nodelete %s -o %s spec/support/malloc_fail.c"
+  local build = "LD_PRELOAD= cc -shared -fPIC -O1 -Wl,-z,nodelete %s -o %s "
+    .. "spec/support/malloc_fail.c"
   assert(os.execute(build:format(include, path)))
   return path
 end
