@@ -115,7 +115,7 @@ end
 --- The sanitizer's malloc can't be replaced.
 shortage.is_possible = (os.getenv "NEAP_PRELOAD" or "") == ""
 
-local SECONDS = 300
+local SECONDS = os.getenv "NEAP_LONG" and 550 or 300
 
 --- Plays a scenario until every allocation has failed, `times` in a row.
 ---@param library string
