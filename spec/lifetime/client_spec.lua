@@ -128,7 +128,7 @@ describe("the life of a client", function()
       local scope, code = neap.scope(), nil
       life.forget(function()
         local client = make { scope = false }
-        scope:spawn(function() code = select(3, client:receive(1)) end)
+        scope:spawn(function() code = select(3, client:receive(0.6)) end)
       end)
       neap.sleep(0)
       life.collect()
