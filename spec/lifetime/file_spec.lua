@@ -129,7 +129,7 @@ describe("a file", function()
         life.wait_until(function() return live() == 0 end, how)
       end
       peers[2]:close()
-    end, { timeouts = { write = 0.3 } })
+    end, { timeouts = { write = 1 } })
   end)
 
   it("is closed with the state", function()
