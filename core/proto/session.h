@@ -74,9 +74,9 @@ void neap_session_feed(neap_session *s, uint8_t *bytes, size_t len);
  * when there is no such place. Valid until the next call on the session. */
 size_t neap_session_room(neap_session *s, uint8_t **at);
 
-/* Only when it has an intake. 1 an event · 0 nothing more: what remained was copied out of the fed bytes ·
- * negative: failed, for ever; the Close frame that says so is in out already.
- * Pings are answered and a Close is echoed into out. */
+/* Only when it has an intake. 1 an event · 0 nothing more: what remained was
+ * copied out of the fed bytes · negative: failed, for ever; the Close frame that
+ * says so is in out already. Pings are answered and a Close is echoed into out. */
 int neap_session_next(neap_session *s, neap_event *event, neap_buffer *out);
 
 /* Copies the rest of the fed bytes out, so that they may be reused before
