@@ -55,12 +55,20 @@ try_mutant() {
   printf '%-8s%s (%d s)\n' $word "$(tail -n 1 <<<"$said")" $((SECONDS - start))
 }
 
-# Seeded runs in memory, each a checked and repeatable story: 500 seeds, with
-# --long 20,000. In a build with assertions.
-part_simulation() {
-  check "debug build" ./script/build Debug
-  NEAP_BUILD=build-debug check_each ./script/simulate 1 $((long ? 20000 : 500))
+# In a build with assertions.
+simulate() { # FIRST LAST
+  check "debug build" flock "$all/debug" ./script/build Debug
+  NEAP_BUILD=build-debug check_each ./script/simulate "$1" "$2"
 }
+
+# Seeded runs in memory, each a checked and repeatable story: 500 seeds.
+part_simulation() { simulate 1 500; }
+
+# Seeds 1 to 10,000.
+part_simulation_1() { simulate 1 10000; }
+
+# Seeds 10,001 to 20,000.
+part_simulation_2() { simulate 10001 20000; }
 
 # Which lines of the core ran, by layer, and the files with most that never did;
 # fails under a floor, which leaves half a percent for what time decides. What only
