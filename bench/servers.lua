@@ -82,8 +82,9 @@ function M.neap(workers)
   return self
 end
 
-local function floor(name, port, extra)
-  local command = M.BUILD .. name .. " " .. port .. (extra or "")
+local function floor(program, port, processes)
+  local name = processes and ("%s, processes: %d"):format(program, processes) or program
+  local command = ("%s%s %d %s"):format(M.BUILD, program, port, processes or "")
   return { name = name, kinds = {
     plain = { name = name, port = port, raw = true, command = command } } }
 end
@@ -97,8 +98,8 @@ end
 function M.workers(count, floors)
   local list = { M.neap(1), M.neap(count) }
   if floors then
-    list[3] = floor("floor_epoll", FIRST_PORT + 1, " 1")
-    list[4] = floor("floor_epoll, processes: " .. count, FIRST_PORT + 2, " " .. count)
+    list[3] = floor("floor_epoll", FIRST_PORT + 1, 1)
+    list[4] = floor("floor_epoll", FIRST_PORT + 2, count)
   end
   for i, server in ipairs(list) do server.base = i - (i - 1) % 2 end
   return list
