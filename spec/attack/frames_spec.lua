@@ -60,16 +60,16 @@ describe("an attack with frames", function()
   local function check(cost, memory, cpu)
     assert.is_true(cost.memory < memory, ("%.1f MiB"):format(cost.memory / MEBIBYTE))
     assert.is_true(cost.cpu < cpu, ("%.2f s of CPU"):format(cost.cpu))
-    assert.is_true(cost.p99 < 50 + 10 * usual, ("p99 of %.1f ms, usually %.1f"):format(
-      cost.p99, usual))
-    assert(victim:wait_until_alone(5))
-    tell.result("%.1f MiB, %.3f s CPU, %d times, p99 %.2f ms (%.2f)",
-      cost.memory / MEBIBYTE, cost.cpu, cost.runs, cost.p99, usual)
+    assert.is_true(cost.p95 < 50 + 10 * usual, ("p95 of %.1f ms, usually %.1f"):format(
+      cost.p95, usual))
+    assert(victim:wait_until_alone(20))
+    tell.result("%.1f MiB, %.3f s CPU, %d times, p95 %.2f ms (%.2f)",
+      cost.memory / MEBIBYTE, cost.cpu, cost.runs, cost.p95, usual)
   end
 
   setup(function()
     victim = victims.start(SCRIPT)
-    usual = victim:measure(function() end).p99
+    usual = victim:measure(function() end).p95
   end)
 
   teardown(function() victim.server:stop "KILL" end)
@@ -101,7 +101,7 @@ describe("an attack with frames", function()
     local burst = ws.frame { opcode = ws.PING, payload = ("x"):rep(125) }:rep(1000)
     local cost = victim:measure(function()
       local peer <close> = ws.connect(victim.port, "/echo")
-      local till = socket.gettime() + 5 -- timeouts.close is half a second
+      local till = socket.gettime() + 20 -- timeouts.close is half a second
       while peer:raw(burst) do assert(socket.gettime() < till, "it goes on for ever") end
     end)
     check(cost, 4 * MEBIBYTE, 2)
@@ -160,11 +160,13 @@ describe("an attack with frames", function()
         for _, reader in ipairs(readers) do assert.equal(data, (reader:receive())) end
       end
     end)
+    local till = socket.gettime() + 20 -- timeouts.close comes after the last message
+    while stopped:dead() == 0 and socket.gettime() < till do socket.sleep(0.05) end
     assert.equal(1, stopped:dead())
     stopped:say "close"
     for _, reader in ipairs(readers) do reader:close() end
     publisher:close()
-    check(cost, 8 * MEBIBYTE, LONG and 60 or 6)
+    check(cost, 12 * MEBIBYTE, LONG and 60 or 6)
   end)
 
   it("with topics, each another one, leaves none behind", function()

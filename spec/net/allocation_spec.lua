@@ -45,7 +45,7 @@ local SCRIPT = [[
       local function turn(times)
         for _ = 1, times do
           assert(conn:send(text, kind))
-          assert(conn:receive(5))
+          assert(conn:receive(20))
         end
       end
       turn(200)
@@ -112,7 +112,7 @@ local BULK = [[
     end
     text = nil
     local most = resident()
-    local deadline = neap.now() + 10
+    local deadline = neap.now() + 30
     while resident() - before > 8192 and neap.now() < deadline do neap.sleep(2.5) end
     print("grown", most - before, "kept", resident() - before)
     conn:close()

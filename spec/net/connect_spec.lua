@@ -359,12 +359,12 @@ describe("a proxy", function()
     local via <close> = process.start(PROXY .. "silent")
     local echoing <close> = server.start "examples/echo.lua"
     local script = ([[local neap = require "neap"; neap.run(function()
-      print(neap.connect("%s/", {timeout = 0.3, proxy = PROXY})) end)]]):format(echoing.url)
-    local function run(option)
-      return life.die(script:gsub("PROXY", option), nil,
+      print(neap.connect("%s/", {timeout = TIMEOUT, proxy = PROXY})) end)]]):format(echoing.url)
+    local function run(option, timeout)
+      return life.die((script:gsub("%u%u+", { PROXY = option, TIMEOUT = timeout })), nil,
         ("http_proxy=http://127.0.0.1:%d"):format(via.port))
     end
-    assert.matches("neap%.conn", select(2, run "nil"))
-    assert.matches("proxy http://127%.0%.0%.1", select(2, run '"env"'))
+    assert.matches("neap%.conn", select(2, run("nil", "20")))
+    assert.matches("proxy http://127%.0%.0%.1", select(2, run('"env"', "0.3")))
   end)
 end)

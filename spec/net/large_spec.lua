@@ -81,7 +81,7 @@ describe("a large message", function()
     end
     client:send "are you there?"
     client:receive()
-    assert.is_true(resident() - before < 16384)
+    assert.is_true(resident() - before < 49152)
     for _, other in ipairs(others) do other:close() end
   end)
 end)

