@@ -204,28 +204,33 @@ static int anchor(lua_State *L) {
   return 0;
 }
 
-/* Where there is something that must hear of the end, the handle comes back to
- * life until then. */
-static bool is_kept(lua_State *L, neap_conn_box *box) {
-  bool has_handler =
-    box->route && neap_route_has(box->route, NEAP_HANDLER_CLOSE);
+/* Whether there is something that must hear of the end. */
+static bool is_owed(const neap_conn_box *box) {
+  return has_life(box) ||
+         (box->route && neap_route_has(box->route, NEAP_HANDLER_CLOSE));
+}
+
+/* The handle comes back to life until that has heard. Where memory is too short
+ * for a root, the next collection finds it once more. */
+static void keep(lua_State *L, const neap_conn_box *box) {
   lua_settop(L, 1);
-  if (!has_life(box) && !has_handler)
-    return false;
   if (box->slot != LUA_NOREF)
-    return true;
+    return;
   lua_pushcfunction(L, anchor);
   lua_pushvalue(L, 1);
-  bool kept = lua_pcall(L, 1, 0, 0) == LUA_OK;
-  lua_settop(L, 1);
-  return kept;
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK)
+    return;
+  lua_getmetatable(L, 1);
+  lua_setmetatable(L, 1);
 }
 
 /* Only a detached one gets here while the state lives: nobody remembers it,
  * so it is closed, and counted as abandoned. It never calls Lua. */
 static void abandon(lua_State *L, neap_conn_box *box) {
   neap_conn *conn = box->conn;
-  if (!is_kept(L, box)) {
+  if (is_owed(box)) {
+    keep(L, box);
+  } else {
     neap_conn_forget(box);
     conn->peer = NULL;
   }

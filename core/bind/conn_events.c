@@ -208,14 +208,15 @@ static void start_closed(neap_runtime *rt, lua_State *L,
     neap_task_start(task, 3);
 }
 
-/* The scope and the close handler, in a task: both may wait. */
+/* The scope and the close handler, in a task: both may wait. A handle that the
+ * collector has found, and not finalised yet, is finalised first: it then has a
+ * root, and is told at the next attempt, or nobody is left to tell. */
 static void call_closed(neap_runtime *rt, lua_State *L, void *arg) {
   struct ending *ending = arg;
   neap_conn_box *box = ending->box;
   neap_conn_push(L, box);
-  if (!lua_isuserdata(L, -1)) { /* being collected: nobody is left to tell */
-    part(ending);
-    let_go(rt, box);
+  if (!lua_isuserdata(L, -1)) {
+    lua_gc(L, LUA_GCCOLLECT);
     return;
   }
   anchor_until_done(rt, box, L);

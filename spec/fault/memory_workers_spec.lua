@@ -25,10 +25,14 @@ local SCRIPT = [[
     end,
   })
 
+  local untold = 0 -- how many of the connections have not heard of their end
+
   -- A connection that this worker serves; who is served by which is the kernel's choice.
   local function connect(worker)
     for _ = 1, 1000 do
       local conn = assert(neap.connect("ws+unix:" .. path .. ":/"))
+      conn:defer(function() untold = untold - 1 end)
+      untold = untold + 1
       if conn:receive(10) == "worker " .. worker then return conn end
       conn:close()
     end
@@ -99,6 +103,7 @@ local SCRIPT = [[
       for class, tally in pairs(counts) do
         if tally.opened ~= tally.closed + tally.live then left = class end
       end
+      if untold > 0 then left = "an end that was not told" end
     until left == 0 or neap.now() > deadline
     if left ~= 0 then print("LEFT", left) end
   end

@@ -304,6 +304,45 @@ describe("a dropped connection", function()
   end)
 end)
 
+-- Between the moment when a collection finds what is garbage and the finalisers,
+-- it sweeps, in steps.
+describe("a connection that the collector has found, and not finalised yet", function()
+  local mode
+
+  setup(function()
+    mode = collectgarbage("incremental", 0, 0, 1)
+    collectgarbage "stop"
+  end)
+
+  teardown(function()
+    collectgarbage("incremental", 0, 0, 13)
+    collectgarbage(mode)
+    collectgarbage "restart"
+  end)
+
+  local function find(seen)
+    repeat collectgarbage("step", 0) until not seen[1]
+  end
+
+  it("still tells its end", function()
+    life.run(function(world)
+      local peer, seen, told = nil, setmetatable({}, { __mode = "v" }), nil
+      world:ws("/", { open = function(conn) peer = conn end })
+      life.forget(function()
+        seen[1] = world:connect "/"
+        seen[1]:defer(function(why) told = why.cause end)
+      end)
+      life.wait_until(function() return peer end)
+      neap.sleep(0.01) -- the task that dialed has ended
+      find(seen)
+      peer:terminate()
+      neap.sleep(0.05)
+      life.wait_until(function() life.collect(); return told end, "the end")
+      assert.equal("reset", told)
+    end)
+  end)
+end)
+
 describe("a connection that comes when the wait for it is cancelled", function()
   it("is closed with the attempt, and abandoned by nobody", function()
     neap.run(function()
