@@ -252,16 +252,18 @@ void neap_conn_linger(neap_conn *conn, bool lingering) {
     neap_conn_mark_dirty(conn);
 }
 
+/* A deadline that comes before stays: of the handshake, or of the close. */
 void neap_conn_start_shutdown(neap_conn *conn) {
-  uint64_t left = SHUTDOWN_MS;
-  uint64_t now = neap_loop_now(conn->loop);
-  if (neap_deadline_is_armed(&conn->deadline) && conn->deadline.at < now + left)
-    left = conn->deadline.at > now ? conn->deadline.at - now : 1;
+  uint64_t last = neap_loop_now(conn->loop) + SHUTDOWN_MS;
+  bool is_bounded =
+    neap_deadline_is_armed(&conn->deadline) && conn->deadline.at < last;
   conn->state = NEAP_CONN_SHUTDOWN;
   neap_deadline_disarm(&conn->output->write);
   /* The server drops TCP first (RFC 6455, 7.1.1). */
   neap_transport_shutdown(&conn->transport, conn->is_client);
-  neap_loop_arm(conn->loop, &conn->deadline, NEAP_DEADLINE_SHUTDOWN, left);
+  if (!is_bounded)
+    neap_loop_arm(conn->loop, &conn->deadline, NEAP_DEADLINE_SHUTDOWN,
+                  SHUTDOWN_MS);
   neap_conn_update_interest(conn);
 }
 

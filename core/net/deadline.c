@@ -17,6 +17,16 @@ static neap_deadline_list *add_list(neap_deadlines *deadlines,
   return list;
 }
 
+/* The longest of the shorter ones is; where all are longer, the shortest. */
+static bool is_nearer(const neap_deadline_list *list,
+                      const neap_deadline_list *nearest, uint64_t length) {
+  if (nearest == NULL)
+    return true;
+  if (list->length > length)
+    return list->length < nearest->length;
+  return nearest->length > length || list->length > nearest->length;
+}
+
 /* A list is kept for ever: the lengths come from a script's few settings. */
 static neap_deadline_list *find_list(neap_deadlines *deadlines,
                                      enum neap_deadline_kind kind,
@@ -30,8 +40,7 @@ static neap_deadline_list *find_list(neap_deadlines *deadlines,
     if (list->length == length)
       return list;
     lengths++;
-    if (nearest == NULL ||
-        (list->length <= length && list->length > nearest->length))
+    if (is_nearer(list, nearest, length))
       nearest = list;
   }
   if (lengths < NEAP_DEADLINE_LENGTHS)
@@ -74,11 +83,33 @@ bool neap_deadlines_suspect(neap_deadlines *deadlines, uint64_t now) {
   return any;
 }
 
-void neap_deadlines_expire(neap_deadlines *deadlines, neap_deadline_fn *fn) {
+static bool is_due_before(const neap_deadline_list *one,
+                          const neap_deadline_list *other) {
+  uint64_t at = first_of(&one->suspects)->at;
+  uint64_t other_at = first_of(&other->suspects)->at;
+  if (at != other_at)
+    return at < other_at;
+  if (one->kind != other->kind)
+    return one->kind < other->kind;
+  return one->length < other->length;
+}
+
+/* The one whose first is due first: which list is older says nothing. */
+static neap_deadline_list *next_due(neap_deadlines *deadlines) {
+  neap_deadline_list *next = NULL;
   for (int i = 0; i < deadlines->count; i++) {
     neap_deadline_list *list = &deadlines->lists[i];
-    neap_link *link;
-    while ((link = neap_list_take(&list->suspects)) != NULL)
-      fn(NEAP_CONTAINER(link, neap_deadline, link), list->kind);
+    if (!neap_list_is_empty(&list->suspects) &&
+        (next == NULL || is_due_before(list, next)))
+      next = list;
+  }
+  return next;
+}
+
+void neap_deadlines_expire(neap_deadlines *deadlines, neap_deadline_fn *fn) {
+  neap_deadline_list *list;
+  while ((list = next_due(deadlines)) != NULL) {
+    neap_link *link = neap_list_take(&list->suspects);
+    fn(NEAP_CONTAINER(link, neap_deadline, link), list->kind);
   }
 }

@@ -50,7 +50,8 @@ typedef struct neap_deadlines {
 } neap_deadlines;
 
 /* Arms (again) for length milliseconds from now. length 0 disarms. Lengths
- * beyond the tenth of a kind share the list of the nearest shorter one. */
+ * beyond the tenth of a kind share the list of the nearest shorter one, so what
+ * is left of another deadline is no length. */
 void neap_deadline_arm(neap_deadlines *deadlines, neap_deadline *deadline,
                        enum neap_deadline_kind kind, uint64_t length,
                        uint64_t now);
@@ -69,7 +70,8 @@ uint64_t neap_deadlines_next(const neap_deadlines *deadlines);
 /* Before a poll: what is due becomes suspect; true if anything did. */
 bool neap_deadlines_suspect(neap_deadlines *deadlines, uint64_t now);
 
-/* After that poll: calls fn for each that is still suspect, disarmed. */
+/* After that poll: calls fn for each that is still suspect, disarmed, in the order
+ * in which they were due. */
 void neap_deadlines_expire(neap_deadlines *deadlines, neap_deadline_fn *fn);
 
 #endif

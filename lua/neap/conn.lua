@@ -111,38 +111,34 @@ function methods:detach(to)
 end
 
 local PONG_SECONDS = 10
-local last_ping = 0
 
--- Two that ping with one payload wait for the same pong.
-local function place_of_ping(conn, payload)
+-- Counted by connection: how often others ping is not for this peer to see.
+local function next_payload(conn)
   local life = core.life(conn, true)
-  life.pings = life.pings or {}
-  life.pings[payload] = life.pings[payload] or wait.place()
-  return life.pings[payload]
+  life.last_ping = (life.last_ping or 0) + 1
+  return ("%x"):format(life.last_ping)
 end
 
---- Pings the peer, and waits for its pong.
+--- Pings the peer, and waits for its pong. Two that ping with one payload wait for
+--- the same one.
 ---@param payload string|nil at most 125 bytes
 ---@return number|nil seconds until the pong came, or nil, message, code
 function methods:ping(payload)
   site.expect(payload, "string or nil", "conn:ping's payload")
   if payload and #payload > 125 then site.fail("conn:ping's payload has at most 125 bytes") end
-  last_ping = last_ping + 1
-  payload = payload or ("%x"):format(last_ping)
+  payload = payload or next_payload(self)
   local ok, message, code = core.send_ping(self, payload)
   if not ok then return nil, message, code end
-  local began, place = core.now(), place_of_ping(self, payload)
+  local began = core.now()
   local woken
-  woken, message, code = place:wait(PONG_SECONDS)
-  if place:is_empty() then core.life(self, true).pings[payload] = nil end
+  woken, message, code = place_of(self, "pings"):wait(PONG_SECONDS, payload)
   if not woken then return nil, message, code end
   return core.now() - began
 end
 
 core.hook("conn_pong", function(conn, payload)
   local life = core.life(conn)
-  local place = life and life.pings and life.pings[payload]
-  if place then place:wake_all(true) end
+  if life and life.pings then life.pings:wake_with(payload, true) end
 end)
 
 core.hook("conn_writable", function(conn, handler)
@@ -166,9 +162,7 @@ core.hook("conn_error", report)
 local function wake_waiters(life, why)
   if life.closers then life.closers:wake_all(why) end
   if life.writers then life.writers:wake_all(nil, "the connection is closed", "closed") end
-  for _, place in pairs(life.pings or {}) do
-    place:wake_all(nil, "the connection is closed", "closed")
-  end
+  if life.pings then life.pings:wake_all(nil, "the connection is closed", "closed") end
 end
 
 -- The transport is gone: the waits go on, the scope ends, and then, beside no

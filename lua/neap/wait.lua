@@ -91,6 +91,13 @@ function place_methods:wait(seconds, item)
   return a, b, c
 end
 
+local function wake(waiter, ...)
+  leave(waiter)
+  if not core.wake(waiter.task, ...) then return false end
+  waiter.is_woken, waiter.gift = true, (...)
+  return true
+end
+
 --- Wakes the one that has waited longest.
 ---@param ... any what its wait returns
 ---@return boolean woken false when nobody waits
@@ -98,13 +105,21 @@ end
 function place_methods:wake_one(...)
   while self.first do
     local waiter = self.first
-    leave(waiter)
-    if core.wake(waiter.task, ...) then
-      waiter.is_woken, waiter.gift = true, (...)
-      return true, waiter.item
-    end
+    if wake(waiter, ...) then return true, waiter.item end
   end
   return false
+end
+
+--- Wakes those who have a certain item for the waker.
+---@param item any
+---@param ... any what their waits return
+function place_methods:wake_with(item, ...)
+  local waiter = self.first
+  while waiter do
+    local next_one = waiter.next
+    if waiter.item == item then wake(waiter, ...) end
+    waiter = next_one
+  end
 end
 
 --- Wakes all.

@@ -133,6 +133,13 @@ app:ws("/pings", function(conn)
   conn:receive()
 end)
 
+app:ws("/counts", function(conn)
+  conn:spawn(function() conn:ping() end)
+  conn:ping()
+  conn:send "both"
+  conn:receive()
+end)
+
 app:ws("/json", {message = function(conn) conn:json{tide = "low", metres = 2} end})
 
 app:ws("/closed", {
@@ -289,6 +296,17 @@ describe("a connection", function()
     assert.matches("^are you there%?", ping.payload)
     client:raw(ws.frame { opcode = ws.PONG, payload = ping.payload })
     assert.equal("float", client:receive())
+  end)
+
+  it("counts its own pings, and not those of others", function()
+    for _ = 1, 2 do
+      local client <close> = ws.connect(port, "/counts")
+      assert.equal("1", client:read().payload)
+      assert.equal("2", client:read().payload)
+      client:raw(ws.frame { opcode = ws.PONG, payload = "2" })
+      client:raw(ws.frame { opcode = ws.PONG, payload = "1" })
+      assert.equal("both", client:receive())
+    end
   end)
 
   it("sends JSON", function()
