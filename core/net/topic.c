@@ -49,6 +49,11 @@ void neap_topics_free(neap_topics *topics) {
   free(topics);
 }
 
+void neap_topics_trim(neap_topics *topics) {
+  if (topics->patterns.root == NULL)
+    neap_patterns_release(&topics->patterns);
+}
+
 /* ---- topics come and go */
 
 void neap_topics_show(neap_topics *topics, neap_worker *worker) {

@@ -24,6 +24,7 @@ typedef struct neap_topics neap_topics;
 neap_topics *neap_topics_new(neap_census *census,
                              struct neap_frame_pool *frames);
 void neap_topics_free(neap_topics *topics);
+void neap_topics_trim(neap_topics *topics);
 
 /* What is published from here on stands by itself: the queues have left. */
 void neap_topics_end_turn(neap_topics *topics);

@@ -265,4 +265,5 @@ bool neap_pattern_match(neap_patterns *patterns, const char *name, size_t len) {
 void neap_patterns_release(neap_patterns *patterns) {
   free(patterns->buckets);
   free(patterns->found);
+  *patterns = (neap_patterns){0};
 }

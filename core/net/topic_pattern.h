@@ -43,6 +43,7 @@ void neap_pattern_remove(neap_patterns *patterns, neap_topic *topic);
  * for one of them. */
 bool neap_pattern_match(neap_patterns *patterns, const char *name, size_t len);
 
+/* Only where no topic is left. */
 void neap_patterns_release(neap_patterns *patterns);
 
 #endif

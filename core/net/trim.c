@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include "net/loop.h"
+#include "net/topic.h"
 
 /* CROWD: below it there is not enough to give back. */
 enum { CROWD = 512, AFTER_MS = 500 };
@@ -23,6 +24,10 @@ void neap_trim_now(neap_loop *loop) {
   neap_blocks_release(&loop->intakes);
   neap_blocks_release(&loop->outputs);
   neap_timers_shrink(&loop->timers);
+  neap_conn_ids_release(&loop->conn_ids);
+  neap_topics_trim(loop->topics);
+  if (count_streams(loop) == 0)
+    neap_deflate_pool_release(&loop->deflate);
   if (loop->corked == NULL)
     neap_buffer_release(&loop->cork);
   neap_buffer_release(&loop->wire.out);

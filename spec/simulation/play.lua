@@ -236,9 +236,15 @@ local function attempt(run, what, fn)
   if not ok then run.watch:fault("%s fails: %s", what, tostring(err)) end
 end
 
--- What a loop does when it rests comes from here on at the same times.
+-- All runs begin at a multiple of GRAIN seconds, and between EPOCH and its double:
+-- there a double's last digit is worth the same, so that times are rounded alike
+-- in each of them, whatever the machine's clock says and however many came before.
+-- What a loop does when it rests comes from here on at the same times, too.
+local EPOCH, GRAIN = 2.0 ^ 23, 512
+
 local function rest()
-  core.advance(2)
+  local now = core.now()
+  core.advance(math.max(EPOCH, (now // GRAIN + 1) * GRAIN) - now)
   turn(3)
 end
 
