@@ -93,7 +93,7 @@ end)
 app:get("/flood", function(req)
   return req:events(function(events)
     local sent, message, code
-    repeat sent, message, code = events:send(("x"):rep(10000)) neap.sleep(0) until not sent
+    repeat sent, message, code = events:send(("x"):rep(50000)) neap.sleep(0) until not sent
     state.overflow = code
   end)
 end)
