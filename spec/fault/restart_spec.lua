@@ -43,7 +43,7 @@ end
 
 -- A server that drains may send it away for a second.
 local function wait_until_up(world)
-  for _ = 1, 3000 do
+  for _ = 1, 12000 do
     if is_up(world) then return end
     neap.sleep(0.005)
   end
@@ -159,7 +159,7 @@ describe("a client through the restarts of its server", function()
         wait_until_up(world)
         own:close()
         world.client:close()
-        assert(world.client:wait_closed(10))
+        assert(world.client:wait_closed(60))
         life.wait_until(function() return world.has_ended end)
         running:stop()
       end

@@ -20,9 +20,9 @@ end
 
 local function check_echo(conn)
   assert(conn:send "hello")
-  assert.equal("hello", conn:receive(5))
+  assert.equal("hello", conn:receive(20))
   conn:close()
-  assert(conn:wait_closed(5))
+  assert(conn:wait_closed(20))
 end
 
 -- A port on which connecting hangs: its queue is full, and nobody accepts.
@@ -230,7 +230,7 @@ describe("happy eyeballs", function()
       local began = core.now()
       local won = assert(eyeballs.connect({ "127.0.0.2", "127.0.0.1" }, port, core.now() + 20))
       local took = core.now() - began
-      assert.is_true(took >= 0.2 and took < 5, took)
+      assert.is_true(took >= 0.2 and took < 15, took)
       assert.equal("127.0.0.1", won.target.address)
       assert.equal(1, core.counts().socket.live)
       won:close()

@@ -273,14 +273,14 @@ describe("requests on one connection", function()
 
     it("that trickles is 408, though it never stops", function()
       local peer <close> = connect()
+      local began = socket.gettime()
       peer:send(request("POST /echo HTTP/1.1", "Content-Length: 1000\r\n"))
       peer.tcp:settimeout(0)
-      local began = socket.gettime()
       repeat
         peer.tcp:send "x"
         socket.sleep(0.1)
         local line = peer.tcp:receive "*l"
-        assert.is_true(socket.gettime() - began < 6, "it is still waited for")
+        assert.is_true(socket.gettime() - began < 30, "it is still waited for")
       until line
       assert.is_true(socket.gettime() - began > 0.9)
     end)

@@ -233,7 +233,7 @@ describe("static files", function()
     local url = ("http://127.0.0.1:%d/big.bin"):format(running.port)
     local wanted = sum_of("cat " .. top .. "/public/big.bin")
     local all = io.popen(("unset LD_PRELOAD; "
-      .. "for i in $(seq 10); do curl -sm 30 %s | sha256sum & done; wait"):format(url))
+      .. "for i in $(seq 10); do curl -sm 100 %s | sha256sum & done; wait"):format(url))
     assert.equal("hello", body_of "/hello.txt")
     local count = 0
     for line in all:lines() do
@@ -243,7 +243,7 @@ describe("static files", function()
     all:close()
     assert.equal(10, count)
     assert.equal(sum_of("tail -c +1000001 " .. top .. "/public/big.bin | head -c 3000000"),
-      sum_of("curl -sm 30 -r 1000000-3999999 " .. url))
+      sum_of("curl -sm 100 -r 1000000-3999999 " .. url))
   end)
 
   it("are closed when a client leaves in the midst of one", function()
@@ -254,7 +254,7 @@ describe("static files", function()
       assert(peer:read_head())
       peer.tcp:setoption("linger", { on = true, timeout = 0 })
     end
-    for _ = 1, 100 do
+    for _ = 1, 1000 do
       if running:descriptors() <= before then break end
       os.execute "sleep 0.02"
     end

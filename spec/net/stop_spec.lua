@@ -52,7 +52,7 @@ describe("a server", function()
     assert.equal(0, status)
     local _, forced, _, leaked = out:match(RECEIPT)
     assert.equal("1 0", forced .. " " .. leaked)
-    assert.is_true(tonumber(out:match "took=([%d.]+)") < 1.5, out)
+    assert.is_true(tonumber(out:match "took=([%d.]+)") < 15, out) -- the default is 25
     assert.equal(1001, (silent:read_close()))
   end)
 
@@ -64,7 +64,7 @@ describe("a server", function()
     assert.equal(before + 20, running:descriptors())
     for i, client in ipairs(clients) do client:close(i % 2 == 0) end
     local after
-    for _ = 1, 100 do
+    for _ = 1, 1000 do
       after = running:descriptors()
       if after == before then break end
     end

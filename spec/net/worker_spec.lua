@@ -40,8 +40,14 @@ end
 function commands.starts()
   return tostring(starts >= 100000) .. " " .. tostring(starts % 100000 > 0)
 end
-function commands.spin() while true do end end
-function commands.stick(_, path) io.open(path) end
+function commands.spin()
+  io.stderr:write "it is stuck\n"
+  while true do end
+end
+function commands.stick(_, path)
+  io.stderr:write "it is stuck\n"
+  io.open(path)
+end
 function commands.exit() os.exit(7) end
 function commands.locale() return tostring(select(2, pcall(os.setlocale, "C"))) end
 function commands.drain() app:drain() return "draining" end
@@ -82,6 +88,14 @@ end
 local function ask(client, text)
   client:send(text)
   return client:receive()
+end
+
+local function wait_until_stuck(running)
+  local till = socket.gettime() + 30
+  while not running:log():find "it is stuck" do
+    assert(socket.gettime() < till, "it is not stuck")
+    socket.sleep(0.01)
+  end
 end
 
 local function close_all(clients)
@@ -172,7 +186,7 @@ describe("Three workers", function()
   it("count together what they have", function()
     for index = 1, 3 do -- each turn of the others tells a little later
       local count
-      for _ = 1, 200 do
+      for _ = 1, 1000 do
         count = ask(clients[index], "count")
         if count == tostring(total) then break end
         socket.sleep(0.02)
@@ -249,7 +263,7 @@ describe("A drain of several workers", function()
       { "--workers", "2", "--set", "timeouts.cancel=0.2" })
     local clients = one_in_each(running.port, 2)
     clients[2]:send "spin"
-    socket.sleep(0.05)
+    wait_until_stuck(running)
     running:signal "TERM"
     for at, client in pairs(clients) do
       assert.equal(at == 2 and 1011 or 1001, (client:read_close()))
@@ -267,6 +281,7 @@ describe("A drain of several workers", function()
       { "--workers", "2", "--drain", "0.1", "--set", "timeouts.cancel=0.05" })
     local clients, _, total = one_in_each(running.port, 2)
     clients[2]:send("stick " .. path)
+    wait_until_stuck(running)
     running:signal "TERM"
     assert.equal(1001, (clients[1]:read_close()))
     local status, out, err = running:wait()
