@@ -26,7 +26,7 @@ void neap_trim_now(neap_loop *loop) {
   neap_timers_shrink(&loop->timers);
   neap_conn_ids_release(&loop->conn_ids);
   neap_topics_trim(loop->topics);
-  if (count_streams(loop) == 0)
+  if (count_streams(loop) == 0) /* who compresses holds on to it */
     neap_deflate_pool_release(&loop->deflate);
   if (loop->corked == NULL)
     neap_buffer_release(&loop->cork);
