@@ -83,6 +83,7 @@ function place_methods:wait(seconds, item)
   local task = wait.check()
   local waiter <close> = setmetatable({
     place = self, task = task, item = item, prev = self.last, on_lost = self.on_lost,
+    is_woken = false, gift = false,
   }, waiter_mt)
   if self.last then self.last.next = waiter else self.first = waiter end
   self.last = waiter
@@ -91,9 +92,11 @@ function place_methods:wait(seconds, item)
   return a, b, c
 end
 
+-- Where there is no memory to wake it, it still waits.
 local function wake(waiter, ...)
+  local is_woken = core.wake(waiter.task, ...)
   leave(waiter)
-  if not core.wake(waiter.task, ...) then return false end
+  if not is_woken then return false end
   waiter.is_woken, waiter.gift = true, (...)
   return true
 end

@@ -79,14 +79,14 @@ describe("a failing allocation of a client", function()
   if shortage.is_possible then
     for _, times in ipairs { 1, 5 } do
       it(("is told by neap.connect, %d in a row"):format(times), function()
-        shortage.sweep(library, times, CONNECT, 7)
+        shortage.sweep(library, times, CONNECT, 11)
       end)
     end
 
     -- A client comes back from what fails once, so that nothing need be told.
     for _, times in ipairs { 2, 5 } do
       it(("ends a client or makes it come back, %d in a row"):format(times), function()
-        shortage.sweep(library, times, CLIENT, 23)
+        shortage.sweep(library, times, CLIENT, 61)
       end)
     end
   end
@@ -96,6 +96,6 @@ describe("a failing allocation of a client", function()
   end)
 
   it("ends a client or makes it come back, where it is Lua's", function()
-    shortage.sweep(library, 2, CLIENT, 23, "lua")
+    shortage.sweep(library, 2, CLIENT, 61, "lua")
   end)
 end)
