@@ -15,12 +15,16 @@ local ROUTES = [[
   end)
   app:ws("/drop", function(conn) conn:terminate() end)
   app:ws("/news", function(conn)
-    for i = 1, 200 do conn:send("news " .. i); neap.sleep(0.02) end
+    for i = 1, 2000 do conn:send("news " .. i); neap.sleep(0.02) end
   end)
-  app:ws("/binary", function(conn) conn:send("\0\1", "binary"); neap.sleep(60) end)
+  app:ws("/binary", function(conn) conn:send("\0\1", "binary") end)
   app:ws("/evil", function(conn) conn:send("a\27[2Jb"); neap.sleep(60) end)
-  app:ws("/late", { message = function(conn) conn:after(0.3, function() conn:send "late" end) end })
-  app:ws("/kind", { message = function(conn, data, kind) conn:send(kind .. " " .. data) end })
+  app:ws("/late", function(conn) conn:receive(); neap.sleep(0.3); conn:send "late" end)
+  app:ws("/kind", function(conn)
+    local data, kind = conn:receive()
+    conn:send(kind .. " " .. data)
+  end)
+  app:ws("/once", { protocols = { "chat.v1" } }, function(conn) conn:send((conn:receive())) end)
   return app
 ]]
 
@@ -66,7 +70,7 @@ describe("neap connect", function()
   end
 
   it("sends each line of a pipe, and prints the answers", function()
-    local out, err, status = pipe("one\\ntwo\\nthree", "{PORT} --wait 0.1")
+    local out, err, status = pipe("one\\ntwo\\nthree", "{PORT} --wait 1.5")
     assert.equal("one\ntwo\nthree\n", out)
     assert.matches("neap: connected to ws://", err)
     assert.matches("neap: closed: 1000 %(closed by us", err)
@@ -74,18 +78,18 @@ describe("neap connect", function()
   end)
 
   it("waits for answers that come late", function()
-    local out = pipe("hello\\n", "{PORT}/late -q --wait 1")
+    local out = pipe("hello\\n", "{PORT}/late -q --wait 20")
     assert.equal("late\n", out)
   end)
 
   it("prints messages and nothing else when it is to be quiet", function()
-    local out, err = pipe("a\\n", "{PORT} -q --wait 0.1")
+    local out, err = pipe("a\\n", "{PORT} -q --wait 1.5")
     assert.same({ "a\n", "" }, { out, err })
   end)
 
   it("sends lines as binary, asks for protocols, lays out JSON", function()
-    assert.equal("binary x\n", (pipe("x\\n", "{PORT}/kind -q --binary --wait 0.2")))
-    local out, err = pipe('{"a":1}\\n', "{PORT} --json --wait 0.1 --protocol nope,chat.v1 --rtt")
+    assert.equal("binary x\n", (pipe("x\\n", "{PORT}/kind -q --binary --wait 20")))
+    local out, err = pipe('{"a":1}\\n', "{PORT}/once --json --wait 20 --protocol nope,chat.v1 --rtt")
     assert.equal('{\n  "a": 1\n}\n', out)
     assert.matches("protocol chat%.v1, round trip %d+%.%d ms", err)
   end)
@@ -100,14 +104,14 @@ describe("neap connect", function()
       ["ftp://x"] = { 2, "not a WebSocket URL" },
       ["--nonsense"] = { 2, "unknown option" },
     } do
-      local _, err, status = pipe("", line .. " --wait 5")
+      local _, err, status = pipe("", line .. " --wait 20")
       assert.equal(wanted[1], status, line .. ": " .. err)
       assert.matches(wanted[2], err)
     end
   end)
 
   it("passes binary messages on as they are", function()
-    assert.equal("\0\1", (pipe("", "{PORT}/binary -q --wait 0.3")))
+    assert.equal("\0\1", (pipe("", "{PORT}/binary -q --wait 20")))
   end)
 
   it("is talked to on a terminal, with commands and a history", function()

@@ -382,7 +382,7 @@ describe("Workers", function()
       { "--workers", "2", listen = "unix:" .. path, may_fail = true })
     assert.equal("neap: listening on unix:" .. path, running.greeting)
     local seen = {}
-    for _ = 1, 200 do
+    for _ = 1, 2000 do
       local client = assert(require "socket.unix"())
       assert(client:connect(path))
       client:send(ws.head(0, "/", { Host = "localhost" }))
