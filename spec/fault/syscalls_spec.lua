@@ -50,8 +50,10 @@ local SWEEP = [[
   local tls_world = require "spec.support.tls_world"
   require("neap.log").configure { level = "warn", write = function() end }
 
-  local app = neap.app { timeouts = { handshake = 0.3, close = 0.3, write = 0.3, cancel = 0.1 } }
+  local app = neap.app { timeouts = { handshake = 1, close = 1, write = 1, cancel = 0.1 } }
   local url, port, LARGE = nil, nil, ("x"):rep(300000)
+  -- Seconds to wait for what a failure may have lost, and for what must come.
+  local SHORT, LONG = 0.5, 30
 
   app:ws("/", {
     open = function(conn)
@@ -72,15 +74,15 @@ local SWEEP = [[
     return app:listen "http://127.0.0.1:0"
   end
 
-  local function talk()
-    local conn, message = neap.connect(url, { timeout = 0.5, ca = tls_world.cert, deflate = false })
+  local function talk(patience)
+    local conn, message = neap.connect(url, { timeout = patience, ca = tls_world.cert, deflate = false })
     if not conn then return message end
     for _, text in ipairs { "one", LARGE } do
       local ok
       ok, message = conn:send(text, "binary")
       if not ok then return message end
       for _ = 1, 2 do
-        ok, message = conn:receive(0.4)
+        ok, message = conn:receive(patience)
         if ok ~= text then
           conn:terminate()
           return message or "another message"
@@ -88,15 +90,15 @@ local SWEEP = [[
       end
     end
     conn:close()
-    local why = conn:wait_closed(2)
+    local why = conn:wait_closed(LONG)
     return not why and "no end" or why.cause ~= "closed" and why.cause or nil
   end
 
-  local function ask(path, length)
+  local function ask(path, length, patience)
     local peer <close> = http.connect(port, 0)
     peer:send("GET " .. path .. " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-    local text = ""
-    for _ = 1, 200 do
+    local text, till = "", neap.now() + patience
+    while neap.now() < till do
       local part, err, rest = peer.tcp:receive "*a"
       text = text .. (part or rest or "")
       if err ~= "timeout" then break end
@@ -113,11 +115,11 @@ local SWEEP = [[
 
   local script_length = length_of "lua/neap/app.lua"
 
-  local function scenario()
-    local wrong = talk()
+  local function scenario(patience)
+    local wrong = talk(patience)
     if not is_secure then
-      wrong = ask("/hello", 5) or wrong
-      wrong = ask("/files/app.lua", script_length) or wrong
+      wrong = ask("/hello", 5, patience) or wrong
+      wrong = ask("/files/app.lua", script_length, patience) or wrong
     end
     local other, message = listen()
     if other then other:close() end
@@ -139,7 +141,7 @@ local SWEEP = [[
 
   local function settle(name)
     local left
-    for _ = 1, 300 do
+    for _ = 1, 2000 do
       left = find_left()
       if not left then return end
       neap.sleep(0.01)
@@ -154,16 +156,16 @@ local SWEEP = [[
     local name = ("%%s %%s %%d"):format(call, err, n)
     local cpu, began = os.clock(), neap.now()
     fail_at(call, err, n)
-    local wrong = scenario()
+    local wrong = scenario(SHORT)
     local seen = fail_at()
     cpu, began = os.clock() - cpu, neap.now() - began
-    if cpu > 0.25 then print("CPU", name, cpu, began) end
+    if cpu > 0.4 then print("CPU", name, cpu, began) end
     settle(name)
     if wrong then
       told = told + 1
       neap.sleep(0.11) -- a listener may rest
     end
-    local after = scenario()
+    local after = scenario(LONG)
     if after then print("AFTER", name, after) end
     settle(name)
     tried = tried + 1
@@ -175,7 +177,7 @@ local SWEEP = [[
     listener = assert(listen())
     _, port = listener:address()
     url = (is_secure and "wss://localhost:%%d/" or "ws://127.0.0.1:%%d/"):format(port)
-    assert(not scenario())
+    assert(not scenario(LONG))
     for call, names in pairs(cases) do
       for err in names:gmatch "%%S+" do
         local n = 1
