@@ -22,7 +22,7 @@ describe("a bug that others had: lifetimes", function()
       end })
       local client = world:connect "/"
       client:send "close twice"
-      client:wait_closed(2)
+      client:wait_closed(20)
       wait_for_none "stream"
       seen.conn:close()
       seen.conn:terminate()
@@ -51,7 +51,7 @@ describe("a bug that others had: lifetimes", function()
         serve(world)
         local client = world:connect "/"
         client:send "hello"
-        assert.equal("hello", client:receive(2))
+        assert.equal("hello", client:receive(20))
       end)
     end
   end)
@@ -72,7 +72,7 @@ describe("a bug that others had: lifetimes", function()
       for _, finish in ipairs { "send", "close", "terminate" } do
         local client = world:connect "/"
         client[finish](client, finish == "close" and 4002 or finish == "send" and "end it" or nil)
-        client:wait_closed(2)
+        client:wait_closed(20)
         wait_for_none "stream"
       end
       assert.same({ { "closed", 4000, "closed" }, { "closed", 4002, "closed" },
@@ -93,7 +93,7 @@ describe("a bug that others had: lifetimes", function()
         peer:close()
       end
       for _ = 1, 5 do world.app:publish("all", ("x"):rep(50000)) end
-      for _ = 1, 5 do assert.equal(50000, #client:receive(2)) end
+      for _ = 1, 5 do assert.equal(50000, #client:receive(20)) end
       life.wait_until(function() return seen.closed == 6 end)
     end)
   end)
@@ -104,10 +104,10 @@ describe("a bug that others had: lifetimes", function()
       for _ = 1, 5 do
         local client = world:connect "/"
         client:send "hello"
-        assert.equal("hello", client:receive(2))
+        assert.equal("hello", client:receive(20))
         kept[seen.conn] = true
         client:close()
-        client:wait_closed(2)
+        client:wait_closed(20)
       end
       wait_for_none "stream"
       seen.conn, seen.whys = nil, {}
@@ -132,7 +132,7 @@ describe("a bug that others had: lifetimes", function()
             local peer <close> = dial(world, path)
             peer.tcp:setoption("linger", { on = true, timeout = 0 })
           end
-          world:connect(path):wait_closed(2)
+          world:connect(path):wait_closed(20)
           wait_for_none "stream"
         end
         assert.equal(0, live "conn")
@@ -161,7 +161,7 @@ describe("a bug that others had: lifetimes", function()
           local client = world:connect "/"
           life.wait_until(function() return ticks > 0 end)
           finish(client, seen)
-          client:wait_closed(2)
+          client:wait_closed(20)
           wait_for_none "stream"
           wait_for_none "timer"
           ticks = 0
@@ -249,7 +249,7 @@ describe("a bug that others had: lifetimes", function()
         local client = world:connect "/"
         wait_until_open(seen)
         seen.conn:terminate()
-        client:wait_closed(2)
+        client:wait_closed(20)
       end)
       seen.conn = nil
       wait_for_none "stream"

@@ -173,7 +173,7 @@ describe("a connection", function()
   teardown(function() running:stop() end)
 
   local function ended()
-    for _ = 1, 200 do
+    for _ = 1, 2000 do
       local client <close> = ws.connect(port, "/ended")
       local text = client:receive()
       if text ~= "" then return text end

@@ -181,6 +181,30 @@ describe("neap.connect", function()
   end)
 end)
 
+describe("a deadline of neap.connect", function()
+  it("is its own, however much is left of those before it", function()
+    local silent <close> = process.start(PROXY .. "silent")
+    local _, output = life.die(([[
+      local core, neap, socket = require "neap.core", require "neap", require "neap.dial.socket"
+      local url, left = "ws://127.0.0.1:%d", socket.left
+      neap.run(function()
+        local looks = 0
+        function socket.left()
+          looks = looks + 1
+          return 0.4 - looks / 1000
+        end
+        for _ = 1, 12 do neap.spawn(neap.connect, url, { timeout = 0.4 }) end
+        neap.sleep(0.5)
+        socket.left = left
+        local began = core.now()
+        neap.connect(url, { timeout = 1 })
+        print(core.now() - began > 0.9)
+      end)
+    ]]):format(silent.port))
+    assert.equal("true\n", output)
+  end)
+end)
+
 describe("a client without random bytes", function()
   local library = os.tmpname() .. ".so"
 

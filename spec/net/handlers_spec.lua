@@ -175,7 +175,7 @@ describe("a handler", function()
     local gone = ws.connect(port, "/watched")
     gone:close(true)
     local heard
-    for _ = 1, 100 do
+    for _ = 1, 2000 do
       heard = ends()
       if heard:find "1006" then break end
     end

@@ -343,7 +343,7 @@ describe("The limit of connections", function()
     end
     clients[1]:close()
     local is_in
-    for _ = 1, 100 do
+    for _ = 1, 1000 do
       local last <close> = ws.dial(running.port)
       is_in = answer_of(last) == 101
       if is_in then break end

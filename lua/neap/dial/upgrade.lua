@@ -88,6 +88,13 @@ local function describe(message, answer)
   return ("the server answered %d%s"):format(answer.status, excerpt(answer.body))
 end
 
+-- Each length of a deadline that the core meets is kept, and there are few: so what
+-- is left of the whole time is rounded up to a quarter of it.
+local function deadline_of(seconds, whole)
+  local quarters = math.max(1, math.ceil(4 * seconds / whole))
+  return math.max(quarters * whole / 4, 0.001)
+end
+
 --- Upgrades a socket, or a pipe in memory, to a WebSocket; waits.
 ---@param through table {socket = ..., tls = context} or {pipe = ...}
 ---@param plan table what connect.plan returned
@@ -104,7 +111,9 @@ function upgrade.run(through, plan, parsed, seconds)
     upgrade.check_headers(headers)
   end
   local lines, host = header_lines(plan, parsed, headers)
-  local flat = options.merge(plan.flat, { ["timeouts.handshake"] = math.max(seconds, 0.001) })
+  local flat = options.merge(plan.flat, {
+    ["timeouts.handshake"] = deadline_of(seconds, plan.timeout),
+  })
   local dial, message, code = core.dial {
     socket = through.socket, pipe = through.pipe, host = host or parsed.host,
     target = parsed.target, headers = lines, tls = through.tls, server_name = parsed.name,
