@@ -75,7 +75,9 @@ local SWEEP = [[
   end
 
   local function talk(patience)
-    local conn, message = neap.connect(url, { timeout = patience, ca = tls_world.cert, deflate = false })
+    local conn, message = neap.connect(url, {
+      timeout = patience, ca = tls_world.cert, deflate = false,
+    })
     if not conn then return message end
     for _, text in ipairs { "one", LARGE } do
       local ok

@@ -89,7 +89,7 @@ describe("neap connect", function()
 
   it("sends lines as binary, asks for protocols, lays out JSON", function()
     assert.equal("binary x\n", (pipe("x\\n", "{PORT}/kind -q --binary --wait 20")))
-    local out, err = pipe('{"a":1}\\n', "{PORT}/once --json --wait 20 --protocol nope,chat.v1 --rtt")
+    local out, err = pipe('{"a":1}\\n', "{PORT}/once --json --wait 20 --rtt --protocol x,chat.v1")
     assert.equal('{\n  "a": 1\n}\n', out)
     assert.matches("protocol chat%.v1, round trip %d+%.%d ms", err)
   end)
