@@ -144,7 +144,7 @@ describe("a failing allocation of a publish that crosses workers", function()
     local path = server.temporary ".sock"
     local stride = os.getenv "NEAP_LONG" and 1 or times
     local text = SCRIPT:format(library, path, times, stride, victim)
-    local status, output = life.die(text, library, "timeout 200 env")
+    local status, output = life.die(text, library, "timeout 200 setpriv --pdeathsig KILL env")
     os.remove(path)
     assert(status == 0 and output:find "DONE", output)
     assert(output:find "AUDIT%s+true%s+true", output)

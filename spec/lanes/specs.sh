@@ -42,10 +42,17 @@ part_conformance() {
   run_plain spec/conformance $(in_group spec/conformance)
 }
 
-# What fails around neap: memory, system calls, networks, peers; known bugs of others.
+# What fails around neap: memory, system calls, networks, peers; known bugs of
+# others. The long sweeps of memory are a part of their own.
 part_fault() {
   # shellcheck disable=SC2046
-  run_plain spec/fault $(in_group spec/fault | grep -v attack)
+  run_plain spec/fault $(in_group spec/fault | grep -vE "attack${long:+|/memory_}")
+}
+
+# Allocations that fail, one after the other.
+part_memory() {
+  # shellcheck disable=SC2046
+  run_plain memory $(in_group spec/fault | grep /memory_)
 }
 
 # What peers do on purpose: each with the memory and time that it may cost.

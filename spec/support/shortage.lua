@@ -8,8 +8,8 @@
 --   ]])
 --
 -- Raises unless every run ends, tells of nothing but the shortage, leaves the
--- census where it was, and the next connection is served. NEAP_LONG fails each
--- allocation in turn; else it is one in `stride`. `check(value, message, code)` is
+-- census where it was, and the next connection is served. One allocation in `stride`
+-- fails; NEAP_LONG fails eight times as many. `check(value, message, code)` is
 -- there for scenarios: it returns the value of an outcome, and raises unless that
 -- which is none says why.
 
@@ -124,10 +124,12 @@ local SECONDS = os.getenv "NEAP_LONG" and 550 or 300
 ---@param stride integer|nil
 ---@param whose "all"|"lua"|nil
 function shortage.sweep(library, times, script, stride, whose)
-  stride = os.getenv "NEAP_LONG" and 1 or stride or 1
+  stride = stride or 1
+  if os.getenv "NEAP_LONG" then stride = math.max(1, stride // 8) end
   local text = BEFORE:format(library) .. script .. AFTER:format(times, stride, whose or "all")
   local preload = whose ~= "lua" and library or nil
-  local status, output = life.die(text, preload, ("timeout %d env"):format(SECONDS))
+  local env = ("timeout %d setpriv --pdeathsig KILL env"):format(SECONDS)
+  local status, output = life.die(text, preload, env)
   assert(status ~= 124, "it never ended: " .. output)
   assert(status == 0, output)
   assert(not output:find "LEFT" and not output:find "WRONG", output)
