@@ -365,6 +365,7 @@ function methods:receive(seconds)
     data, kind, code = conn:receive(left)
     if data or code ~= "closed" then return data, kind, code end
     if self.reading == conn then self.reading = nil end
+    if self.ready == conn then self.ready = nil end -- it is about to go down
   end
 end
 

@@ -101,9 +101,22 @@ function closer.close_below(self, why)
   if self.state ~= "closed" and wait.is_possible() then wait_for(self) end
 end
 
+local FRAMES, VALUES = 8, (" "):rep(64)
+
+-- Raises when there is no memory for the calls that lead to a hook: it would be
+-- out of its scope by then, and never run.
+local function reserve(frames)
+  if frames > 0 then
+    reserve(frames - 1)
+  else
+    VALUES:byte(1, -1)
+  end
+end
+
 --- Ends one entry that is not a task: by end_with, else by finish.
 ---@param self table
 function closer.finish(self)
+  reserve(FRAMES)
   entry.unlink(self)
   local finish = self.end_with or self.finish
   if finish then entry.attempt(finish, self) end
