@@ -43,11 +43,14 @@ part_conformance() {
 }
 
 # What fails around neap: memory, system calls, networks, peers; known bugs of
-# others. The long sweeps of memory are a part of their own.
+# others. The long sweeps of memory and of system calls are parts of their own.
 part_fault() {
   # shellcheck disable=SC2046
-  run_plain spec/fault $(in_group spec/fault | grep -vE "attack${long:+|/memory_}")
+  run_plain spec/fault $(in_group spec/fault | grep -vE "attack${long:+|/memory_|/syscalls_}")
 }
+
+# System calls that fail, with each errno that they can return.
+part_syscalls() { run_plain syscalls spec/fault/syscalls_spec.lua; }
 
 # Allocations that fail, one after the other.
 part_memory() {
