@@ -82,8 +82,7 @@ local function open_compressed(directory, path, req)
 end
 
 local function deliver(answer, req, block)
-  return core.answer_file(req, answer.status, block, answer.file,
-    answer.from, answer.length)
+  return core.answer_file(req, answer.status, block, answer.file, answer.from, answer.length)
 end
 
 local function describe(headers, etag, changed)

@@ -40,8 +40,7 @@ function stream.begin(self, block)
   if self.is_over then return nil, "the answer has ended", "closed" end
   if self.is_begun then return true end
   block = block or self.block or response.block(self.headers, core.env(self.req)._lines)
-  local ok, message, code =
-    core.begin_answer(self.req, self.status, block, self.is_watched)
+  local ok, message, code = core.begin_answer(self.req, self.status, block, self.is_watched)
   self.is_begun = true
   return ok, message, code
 end

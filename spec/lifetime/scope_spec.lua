@@ -146,7 +146,8 @@ describe("closing a scope", function()
       end)
     end)
     -- Whether "late" was given up before it ended is the turn's choice.
-    assert.same({ "shielded", "first" }, { table.unpack(list, #list - 1) })
+    if list[1] == "late" then table.remove(list, 1) end
+    assert.same({ "shielded", "first" }, list)
   end)
 
   it("does not wait for ever when two scopes own each other", function()
